@@ -1,0 +1,53 @@
+# The front door. `make help` lists what there is; CI calls the same targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# The Python that makes .venv; the tested range is checked before anything is installed.
+PYTHON ?= python3
+# Where the photographs for measurements are; tests that want them say so when they are absent.
+export WEATHER_PHOTOS ?= $(wildcard ../shared/data)
+
+PY := .venv/bin/python
+READY := .venv/.ready
+# Hashes, but no addresses: which index serves the packages is the reader's choice.
+LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-annotate --no-emit-index-url
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+$(READY): requirements/all.txt requirements/uv.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 13) else f"error: Python 3.11 or 3.12 is needed, {sys.executable} is {v[0]}.{v[1]}; choose one with make PYTHON=python3.11")' || exit 2
+	@echo "Setting up .venv (2.6 GB, about a minute)"
+	@test -x $(PY) || $(PYTHON) -m venv .venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@.venv/bin/uv pip sync --quiet --python $(PY) --require-hashes requirements/all.txt
+	@.venv/bin/uv pip install --quiet --python $(PY) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: setup
+setup: $(READY) ## Make .venv with everything in it
+
+.PHONY: check
+check: setup ## Linters, types, import contracts, unit tests: at most a minute
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check --quiet .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@.venv/bin/pytest tests/unit
+
+.PHONY: test
+test: setup ## Everything that needs no cluster and no accelerator
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check --quiet .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@.venv/bin/pytest
+
+.PHONY: lock
+lock: ## Choose exact versions anew and write the requirement files
+	@$(LOCK) --all-extras --group dev -o requirements/all.txt pyproject.toml
+	@$(LOCK) --extra predictor -c requirements/all.txt -o requirements/predictor.txt pyproject.toml
+	@$(LOCK) --group setup -c requirements/all.txt -o requirements/uv.txt

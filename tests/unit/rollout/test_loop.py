@@ -1,0 +1,389 @@
+"""Whole rollouts on a fake platform with a fake clock."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from weathervane.data.probes import Probe
+from weathervane.errors import DeploymentError, RolloutRunningError, UsageError
+from weathervane.rollout.fake import Behaviour, FakeClock, FakeDeployment, MemoryJournal
+from weathervane.rollout.loop import Outcome, Rollout
+from weathervane.rollout.plan import Plan
+from weathervane.rollout.port import Release
+
+PLAN = Plan(steps=(10, 50, 100), hold_seconds=5, min_requests=1000, patience_seconds=60)
+OLD = Release(digest="a" * 64, uri="s3://bucket/models/weather/a")
+NEW = Release(digest="b" * 64, uri="s3://bucket/models/weather/b")
+OTHER = Release(digest="c" * 64, uri="s3://bucket/models/weather/c")
+# The fake labels a picture by what it says.
+PROBES = tuple(
+    Probe(picture=label.encode(), label=label, sha256=f"{label}{i}")
+    for label in ("sunny", "rainy")
+    for i in range(20)
+)
+
+
+@dataclass
+class Stage:
+    """A service whose stable revision is OLD, and everything that a rollout needs."""
+
+    behaviours: dict[str, Behaviour] = field(default_factory=dict)
+    requests_per_second: float = 100.0
+    first: bool = False
+
+    def __post_init__(self) -> None:
+        self.clock = FakeClock()
+        self.journal = MemoryJournal()
+        self.said: list[str] = []
+        self.deployment = FakeDeployment(
+            self.clock,
+            behaviours=self.behaviours,
+            requests_per_second=self.requests_per_second,
+        )
+        if not self.first:
+            self.deployment.start_canary(OLD)
+            self.deployment.promote()
+            self.clock.sleep(100)
+
+    def rollout(self, deployment: Any = None, journal: Any = None) -> Rollout:
+        return Rollout(
+            deployment or self.deployment,
+            journal or self.journal,
+            clock=self.clock,
+            announce=self.said.append,
+        )
+
+    def run(self, release: Release = NEW, plan: Plan = PLAN) -> Outcome:
+        return self.rollout().start(release, plan, PROBES, "anna")
+
+    @property
+    def stable(self) -> str | None:
+        live = self.deployment.observe()
+        return live.stable.digest if live.stable else None
+
+    def assert_settled(self, digest: str) -> None:
+        live = self.deployment.observe()
+        assert (live.canary, live.weight) == (None, 0)
+        assert live.stable is not None
+        assert live.stable.digest == digest
+        assert self.rollout().unfinished() is None
+
+
+def test_a_good_model_goes_through_every_step_and_is_promoted():
+    stage = Stage()
+
+    outcome = stage.run()
+
+    assert outcome.promoted
+    stage.assert_settled(NEW.digest)
+    weights = [entry["to"] for entry in stage.journal.record if entry.get("to")]
+    assert weights == [10, 50, 100]
+
+
+def test_every_step_has_seen_its_requests_and_its_share():
+    stage = Stage()
+    stage.run()
+
+    for entry in stage.journal.record:
+        if entry.get("decision") in ("SetWeight", "Promote") and entry["weight"]:
+            requests = entry["canary"]["requests"] + entry["stable"]["requests"]
+            assert requests >= 1000
+            share = entry["canary"]["requests"] / requests
+            assert share == pytest.approx(entry["weight"] / 100, abs=0.01)
+
+
+def test_wrong_labels_never_reach_a_client():
+    stage = Stage(behaviours={NEW.digest: Behaviour(label=lambda picture: "snowy")})
+
+    outcome = stage.run()
+
+    assert not outcome.promoted
+    stage.assert_settled(OLD.digest)
+    assert all(entry["weight"] == 0 for entry in stage.journal.record)
+
+
+def test_a_canary_that_fails_is_taken_back_at_its_first_step_within_the_budget():
+    stage = Stage(behaviours={NEW.digest: Behaviour(error_share=0.5)})
+
+    outcome = stage.run()
+
+    assert not outcome.promoted
+    assert outcome.state is not None
+    stage.assert_settled(OLD.digest)
+    assert {entry["weight"] for entry in stage.journal.record} == {0, 10}
+    failed = sum(counts.errors for counts in outcome.state.in_all.values())
+    assert 0 < failed <= PLAN.max_failed_requests
+
+
+def test_a_slow_canary_is_taken_back():
+    stage = Stage(behaviours={NEW.digest: Behaviour(latency_seconds=0.4)})
+
+    assert not stage.run().promoted
+    stage.assert_settled(OLD.digest)
+
+
+def test_a_canary_that_never_gets_ready_gets_no_traffic_and_is_taken_back():
+    stage = Stage(behaviours={NEW.digest: Behaviour(ready_after_seconds=1e9)})
+
+    outcome = stage.run()
+
+    assert not outcome.promoted
+    assert "starting" in outcome.why
+    stage.assert_settled(OLD.digest)
+
+
+def test_without_traffic_nothing_is_promoted():
+    stage = Stage(requests_per_second=0.001)
+
+    assert not stage.run().promoted
+    stage.assert_settled(OLD.digest)
+    assert any("no traffic" in line for line in stage.said)
+
+
+def test_the_first_deployment_needs_its_probes_only():
+    stage = Stage(first=True)
+
+    assert stage.run().promoted
+    stage.assert_settled(NEW.digest)
+
+
+def test_a_bad_first_deployment_leaves_nothing_served():
+    stage = Stage(first=True, behaviours={NEW.digest: Behaviour(label=lambda picture: "snowy")})
+
+    assert not stage.run().promoted
+    assert stage.deployment.observe().stable is None
+    assert stage.deployment.observe().canary is None
+
+
+def test_rolling_out_what_is_stable_already_changes_nothing():
+    stage = Stage()
+    before = stage.deployment.observe()
+
+    outcome = stage.run(OLD)
+
+    assert outcome.promoted
+    assert stage.deployment.observe() == before
+    assert stage.journal.record == []
+
+
+def test_too_few_probes_are_refused_before_anything_is_written():
+    stage = Stage()
+
+    with pytest.raises(UsageError, match="at least 20 labelled probes, got 3"):
+        stage.rollout().start(NEW, PLAN, PROBES[:3], "anna")
+
+    assert stage.journal.read() is None
+    assert stage.deployment.observe().canary is None
+
+
+def test_counters_that_start_again_lose_no_evidence_of_errors():
+    stage = Stage(behaviours={NEW.digest: Behaviour(error_share=0.02)})
+    looks = iter(range(1000))
+    original = stage.deployment.counts
+
+    def restarting() -> Any:
+        if next(looks) % 4 == 3:
+            stage.deployment.restart()
+        return original()
+
+    stage.deployment.counts = restarting  # type: ignore[method-assign]
+
+    assert not stage.run().promoted
+    stage.assert_settled(OLD.digest)
+
+
+def test_figures_that_vanish_never_promote():
+    stage = Stage()
+    original = stage.deployment.counts
+    # The canary's figures cannot be read any more once it has traffic.
+    stage.deployment.counts = lambda: {  # type: ignore[method-assign]
+        name: counts
+        for name, counts in original().items()
+        if not (stage.deployment.observe().weight and name == "weather-00002")
+    }
+
+    assert not stage.run().promoted
+    stage.assert_settled(OLD.digest)
+
+
+def test_a_platform_that_is_silent_for_a_while_is_waited_for():
+    stage = Stage()
+    original = stage.deployment.observe
+    looks = iter(range(1000))
+
+    def sometimes() -> Any:
+        if 5 <= next(looks) < 15:
+            raise DeploymentError("no answer")
+        return original()
+
+    stage.deployment.observe = sometimes  # type: ignore[method-assign]
+
+    assert stage.run().promoted
+    assert any("no answer" in line for line in stage.said)
+
+
+def test_an_abort_from_elsewhere_takes_the_canary_back():
+    stage = Stage()
+    rollout = stage.rollout()
+    original = stage.clock.sleep
+
+    def sleep(seconds: float) -> None:
+        original(seconds)
+        state = rollout.last()
+        if state and state.weight == 50:
+            stage.journal.ask({"rollout": state.id, "who": "bert", "why": "no need"})
+
+    stage.clock.sleep = sleep  # type: ignore[method-assign]
+
+    outcome = rollout.start(NEW, PLAN, PROBES, "anna")
+
+    assert not outcome.promoted
+    assert "no need (bert)" in outcome.why
+    stage.assert_settled(OLD.digest)
+
+
+def test_an_abort_without_a_rollout_does_nothing():
+    stage = Stage()
+    before = stage.deployment.observe()
+
+    assert stage.rollout().abort("bert", "just in case") is None
+    assert stage.deployment.observe() == before
+
+
+def test_an_abort_of_an_ended_rollout_does_nothing():
+    stage = Stage()
+    stage.run()
+
+    assert stage.rollout().abort("bert", "too late") is None
+    stage.assert_settled(NEW.digest)
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing in the code under test may catch it."""
+
+
+@dataclass
+class Mortal:
+    """Wraps a port; dies at the n-th write of all that share ``fuse``, before or after it."""
+
+    wrapped: Any
+    fuse: list[int]
+    die_after_the_write: bool
+    writes: tuple[str, ...] = (
+        *("write", "append"),
+        *("start_canary", "set_weight", "promote", "rollback"),
+    )
+
+    def __getattr__(self, name: str) -> Any:
+        attribute: Callable[..., Any] = getattr(self.wrapped, name)
+        if name not in self.writes:
+            return attribute
+
+        def write(*args: Any) -> Any:
+            self.fuse[0] -= 1
+            if self.fuse[0] == 0 and not self.die_after_the_write:
+                raise Killed
+            result = attribute(*args)
+            if self.fuse[0] == 0:
+                raise Killed
+            return result
+
+        return write
+
+
+def kill_at(stage: Stage, write: int, after: bool) -> bool:
+    """Run a rollout that dies at a write; whether it lived that long."""
+    fuse = [write]
+    rollout = stage.rollout(
+        Mortal(stage.deployment, fuse, after), Mortal(stage.journal, fuse, after)
+    )
+    try:
+        rollout.start(NEW, PLAN, PROBES, "anna")
+    except Killed:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    ("behaviour", "end"),
+    [(Behaviour(), NEW), (Behaviour(error_share=0.3), OLD)],
+    ids=["good", "bad"],
+)
+def test_killed_at_any_write_and_started_again_it_ends_right(
+    behaviour: Behaviour, end: Release, after: bool
+):
+    write = 0
+    while True:
+        write += 1
+        stage = Stage(behaviours={NEW.digest: behaviour})
+        if not kill_at(stage, write, after):
+            break
+        stage.clock.sleep(7)
+
+        outcome = stage.run()
+
+        assert outcome.promoted is (end is NEW), f"killed at write {write}"
+        stage.assert_settled(end.digest)
+        assert stage.deployment.lost == 0
+    # The walk has seen a whole rollout, not an empty one.
+    assert write > 20
+
+
+def test_a_killed_rollout_is_not_continued_with_another_package():
+    stage = Stage()
+    assert kill_at(stage, 9, after=True)
+
+    with pytest.raises(RolloutRunningError, match=NEW.digest[:12]):
+        stage.run(OTHER)
+
+
+def test_a_killed_rollout_can_be_aborted_by_anybody():
+    stage = Stage()
+    assert kill_at(stage, 9, after=True)
+
+    outcome = stage.rollout().abort("bert", "its machine died")
+
+    assert outcome is not None
+    assert not outcome.promoted
+    stage.assert_settled(OLD.digest)
+
+
+def test_two_rollouts_at_once_have_one_winner():
+    stage = Stage()
+    refused = []
+    original = stage.clock.sleep
+
+    def sleep(seconds: float) -> None:
+        original(seconds)
+        with pytest.raises(RolloutRunningError, match="anna"):
+            stage.rollout().start(OTHER, PLAN, PROBES, "bert")
+        refused.append(True)
+
+    stage.clock.sleep = sleep  # type: ignore[method-assign]
+
+    assert stage.run().promoted
+    assert refused
+    stage.assert_settled(NEW.digest)
+
+
+def test_time_without_a_watcher_proves_nothing():
+    stage = Stage()
+    patient = Plan(steps=(10,), hold_seconds=30, min_requests=1000, patience_seconds=60)
+    fuse = [20]
+    rollout = stage.rollout(journal=Mortal(stage.journal, fuse, True))
+    with pytest.raises(Killed):
+        rollout.start(NEW, patient, PROBES, "anna")
+    died_at = rollout.last()
+    assert died_at is not None
+    assert died_at.weight == 10
+
+    stage.clock.sleep(1000)
+    restarted = stage.clock.monotonic()
+    outcome = stage.run(plan=patient)
+
+    assert outcome.promoted
+    watched_again = stage.clock.monotonic() - restarted
+    assert died_at.seconds_at_weight + watched_again >= 30

@@ -1,0 +1,1 @@
+"""Weathervane: retrain picture classifiers and release them without hurting anybody."""

@@ -1,0 +1,213 @@
+"""Settings: what can be chosen, the defaults, and the only code that reads environment and files.
+
+In: environment variables named ``WEATHERVANE_…`` (and MLflow's own), YAML files of settings.
+Out: frozen dataclasses that have checked themselves, or a `UsageError` that names the key, the
+value and what was expected.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from weathervane.errors import UsageError
+
+Settings = TypeVar("Settings")
+
+# Misspelt keys are errors wherever settings come from outside.
+_STRICT = ConfigDict(extra="forbid")
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise UsageError(message)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreConfig:
+    """Where packages live: any S3 endpoint."""
+
+    endpoint: str  # with its scheme, e.g. http://127.0.0.1:9000
+    access_key: str
+    secret_key: str = field(repr=False)
+    bucket: str = "weathervane"
+    region: str = "us-east-1"
+
+    def __post_init__(self) -> None:
+        _require(
+            self.endpoint.startswith(("http://", "https://")),
+            f"the store's endpoint must start with http:// or https://, got {self.endpoint!r}",
+        )
+
+    def as_environment(self) -> dict[str, str]:
+        """The variables from which `store_from_environment` makes this again."""
+        return {
+            "WEATHERVANE_STORE_ENDPOINT": self.endpoint,
+            "WEATHERVANE_STORE_ACCESS_KEY": self.access_key,
+            "WEATHERVANE_STORE_SECRET_KEY": self.secret_key,
+            "WEATHERVANE_STORE_BUCKET": self.bucket,
+            "WEATHERVANE_STORE_REGION": self.region,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitConfig:
+    """Shares of the pictures in each split; what they leave is for training."""
+
+    validation: float = 0.15
+    test: float = 0.20
+    probe: float = 0.10
+    seed: int = 0
+
+    __pydantic_config__ = _STRICT
+
+    def __post_init__(self) -> None:
+        shares = (self.validation, self.test, self.probe)
+        _require(
+            all(0 < share < 1 for share in shares) and sum(shares) < 0.9,
+            "the shares of validation, test and probe must each be above 0 and leave at least "
+            f"0.1 for training, got {shares}",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationConfig:
+    """Which findings about the pictures stop the pipeline."""
+
+    min_classes: int = 2
+    min_pictures_per_class: int = 10
+    max_unreadable_share: float = 0.05
+    # Below this Hamming distance between 64-bit perceptual hashes two pictures are compared
+    # pixel by pixel.
+    duplicate_distance: int = 6
+
+    __pydantic_config__ = _STRICT
+
+    def __post_init__(self) -> None:
+        _require(
+            self.min_classes >= 2,
+            f"min_classes must be at least 2, got {self.min_classes}: one class is no choice",
+        )
+        _require(
+            self.min_pictures_per_class >= 4,
+            "min_pictures_per_class must be at least 4, one for each split, "
+            f"got {self.min_pictures_per_class}",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How to fit one classifier. The defaults suit two CPU cores and 1,000 pictures."""
+
+    architecture: str = "cnn"
+    epochs: int = 12
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    # Epochs without a better validation loss before training ends.
+    patience: int = 5
+    # Backbone weights: a file, "imagenet" (Keras downloads them) or None (random).
+    weights: str | None = None
+    seed: int = 0
+
+    __pydantic_config__ = _STRICT
+
+    def __post_init__(self) -> None:
+        _require(self.epochs >= 1, f"epochs must be at least 1, got {self.epochs}")
+        _require(self.batch_size >= 1, f"batch_size must be at least 1, got {self.batch_size}")
+        _require(self.learning_rate > 0, f"learning_rate must be above 0, got {self.learning_rate}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateConfig:
+    """What a candidate must reach before it may be registered."""
+
+    min_accuracy: float = 0.70
+    min_macro_f1: float = 0.60
+    min_class_recall: float = 0.30
+    max_latency_p95_seconds: float = 0.25
+    max_package_mebibytes: float = 200.0
+    # Against the champion on the same pictures: refused when the candidate is worse by more than
+    # this share of accuracy, or worse at all with a p-value below `significance` (exact McNemar).
+    max_accuracy_loss: float = 0.02
+    significance: float = 0.05
+
+    __pydantic_config__ = _STRICT
+
+
+def from_mapping(kind: type[Settings], values: Mapping[str, Any], where: str) -> Settings:
+    """Make settings of ``kind`` out of plain values.
+
+    Raises:
+        UsageError: naming ``where``, the key, the value and what was expected.
+    """
+    try:
+        return TypeAdapter(kind).validate_python(dict(values))
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc'])) or 'value'}: {problem['msg']}, "
+            f"got {problem['input']!r}"
+            for problem in error.errors()
+        )
+        raise UsageError(f"{where}: {problems}") from error
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a file of settings: one YAML mapping.
+
+    Raises:
+        UsageError: when the file is absent, is not YAML, or holds anything but a mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise UsageError(f"{path} must hold a mapping of settings, got {type(values).__name__}")
+    return values
+
+
+def store_from_environment(environment: Mapping[str, str] = os.environ) -> StoreConfig:
+    """The store that ``WEATHERVANE_STORE_…`` names.
+
+    Raises:
+        UsageError: naming the variable that is missing.
+    """
+    missing = [
+        name
+        for name in (
+            "WEATHERVANE_STORE_ENDPOINT",
+            "WEATHERVANE_STORE_ACCESS_KEY",
+            "WEATHERVANE_STORE_SECRET_KEY",
+        )
+        if not environment.get(name)
+    ]
+    _require(not missing, f"set {', '.join(missing)} to reach the object store")
+    return StoreConfig(
+        endpoint=environment["WEATHERVANE_STORE_ENDPOINT"],
+        access_key=environment["WEATHERVANE_STORE_ACCESS_KEY"],
+        secret_key=environment["WEATHERVANE_STORE_SECRET_KEY"],
+        bucket=environment.get("WEATHERVANE_STORE_BUCKET", "weathervane"),
+        region=environment.get("WEATHERVANE_STORE_REGION", "us-east-1"),
+    )
+
+
+def tracking_uri(environment: Mapping[str, str] = os.environ) -> str:
+    """MLflow's address.
+
+    Raises:
+        UsageError: when ``MLFLOW_TRACKING_URI`` is not set.
+    """
+    uri = environment.get("MLFLOW_TRACKING_URI", "")
+    _require(bool(uri), "set MLFLOW_TRACKING_URI to reach MLflow")
+    return uri
+
+
+def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where one machine keeps its platform: ``WEATHERVANE_STATE``, or ``.weathervane`` here."""
+    return Path(environment.get("WEATHERVANE_STATE", ".weathervane")).absolute()

@@ -1,0 +1,1 @@
+"""Pictures in, a manifest that can be trusted out."""

@@ -1,0 +1,40 @@
+"""Folders that appear whole or not at all.
+
+In: where a folder shall be. Out: a temporary folder beside it to write into, renamed at the end, so
+that a killed writer leaves nothing that looks complete.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from weathervane.errors import UsageError
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """Yield a folder to fill; on a clean exit it becomes ``out``, on an error it is removed.
+
+    Raises:
+        UsageError: when ``out`` is there already and is not an empty folder: nothing of a user's
+            is ever overwritten.
+    """
+    taken = UsageError(f"{out} exists and is not an empty folder; name a new one or remove it")
+    if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
+        raise taken
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.parent / f".{out.name}.partial-{uuid4().hex[:8]}"
+    partial.mkdir()
+    try:
+        yield partial
+        try:
+            os.rename(partial, out)  # noqa: PTH104 - replaces an empty folder, never a full one
+        except OSError as error:
+            if out.exists():
+                raise taken from error
+            raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

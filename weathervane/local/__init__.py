@@ -1,0 +1,1 @@
+"""The platform of one machine: store, MLflow, gateway and predictors as processes."""

@@ -1,0 +1,1 @@
+"""Models by their content: packages in the object store, versions and aliases in MLflow."""

@@ -1,0 +1,64 @@
+"""The plan of a rollout: its steps and what it takes to go on."""
+
+from dataclasses import dataclass
+
+from pydantic import ConfigDict
+
+from weathervane.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A canary rollout. The defaults suit a service with some ten requests a second."""
+
+    # Percent of traffic at each step, in order. At 100 the old model is kept warm beside it.
+    steps: tuple[int, ...] = (10, 25, 50, 100)
+    # A step lasts at least this long and sees at least these many requests; of them, the canary
+    # at least its own part.
+    hold_seconds: float = 5.0
+    min_requests: int = 1000
+    min_canary_requests: int = 50
+    # A step that still lacks evidence after this long is taken back.
+    patience_seconds: float = 600.0
+    # How long the canary may take to become ready and to answer its probes.
+    start_seconds: float = 120.0
+    # Time between two looks.
+    interval_seconds: float = 1.0
+
+    # The canary is taken back as soon as it has failed this many requests in all.
+    max_failed_requests: int = 50
+    # A canary whose error rate is above this one and above stable's is taken back.
+    max_error_rate: float = 0.01
+    # The canary's 95th percentile may be at most this many times stable's, plus the slack:
+    # a ratio alone would refuse 3 ms against 1 ms.
+    max_latency_ratio: float = 1.5
+    latency_slack_seconds: float = 0.05
+
+    # Labelled pictures sent to each revision, before any traffic and again at every step.
+    min_probes: int = 20
+    min_probe_accuracy: float = 0.5
+    # Accuracy on the probes that the canary may lose against stable.
+    max_probe_loss: float = 0.05
+
+    # Chance of calling two equal revisions different at one look (errors, probes, split).
+    significance: float = 0.001
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    def __post_init__(self) -> None:
+        steps = self.steps
+        if not steps or list(steps) != sorted(set(steps)) or not 1 <= steps[0] <= steps[-1] <= 100:
+            raise UsageError(
+                f"the plan's steps must be rising percents from 1 to 100, got {list(steps)}"
+            )
+        for name in ("hold_seconds", "min_requests", "min_canary_requests", "min_probes"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"the plan's {name} must be at least 0, got {getattr(self, name)}")
+        for name in ("patience_seconds", "start_seconds", "interval_seconds", "max_latency_ratio"):
+            if getattr(self, name) <= 0:
+                raise UsageError(f"the plan's {name} must be above 0, got {getattr(self, name)}")
+        if self.patience_seconds < self.hold_seconds:
+            raise UsageError(
+                f"the plan's patience_seconds ({self.patience_seconds}) must be at least its "
+                f"hold_seconds ({self.hold_seconds})"
+            )

@@ -1,0 +1,129 @@
+"""The port between a rollout and whatever serves the models, and the port for its memory.
+
+Adapters: `local` (processes behind Envoy), `fake` (memory, for tests and simulation), and in time
+`kserve`. One contract suite, ``tests/unit/rollout/deployment_contract.py``, runs over all of them.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from weathervane.rollout.counts import Counts
+
+
+class Capability(StrEnum):
+    """What a platform can do with traffic. A plan that needs a missing one is refused."""
+
+    WEIGHT = "weight"
+    MIRROR = "mirror"
+    HEADER_ROUTES = "header-routes"
+    HISTORY = "history"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """A package that may be served: its content's digest and where it lies."""
+
+    digest: str  # sha256, hex
+    uri: str  # s3://bucket/models/name/digest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revision:
+    """One running copy of a package, as the platform sees it."""
+
+    name: str
+    digest: str
+    ready: bool
+    message: str = ""  # the platform's own words about its state
+
+
+@dataclass(frozen=True, kw_only=True)
+class Live:
+    """What is live now. ``weight`` is the percent of traffic that the canary is asked to take."""
+
+    stable: Revision | None
+    canary: Revision | None
+    weight: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """One answer: the label, and how sure the model is of it (0 to 1)."""
+
+    label: str
+    confidence: float
+
+
+class Deployment(Protocol):
+    """One stable revision and at most one canary behind one address.
+
+    Every method may be called again after a crash at any point of itself and then finishes what
+    was begun. Methods raise `DeploymentError` when the platform refuses or does not answer.
+    """
+
+    service: str
+    capabilities: frozenset[Capability]
+
+    def observe(self) -> Live:
+        """Report what is live, as it is now and never as this process remembers it."""
+
+    def counts(self) -> Mapping[str, Counts]:
+        """Traffic of each live revision by its name; counters that may start again at zero.
+
+        A revision whose figures cannot be read is absent from the answer, never zero.
+        """
+
+    def predict(self, revision: str, pictures: Sequence[bytes]) -> list[Prediction]:
+        """Ask one revision directly, past the traffic split and outside of `counts`."""
+
+    def start_canary(self, release: Release) -> None:
+        """Start a revision of ``release`` at weight 0. It need not be ready on return.
+
+        Does nothing when that release is the canary already. Refuses when another is.
+        """
+
+    def set_weight(self, percent: int) -> None:
+        """Send ``percent`` (0 to 100) of the traffic to the canary; on return it acts."""
+
+    def promote(self) -> None:
+        """Make the canary the stable revision with all traffic, and retire the old one.
+
+        Does nothing when there is no canary.
+        """
+
+    def rollback(self, why: str) -> None:
+        """Send all traffic to stable, then remove the canary. Safe at any moment.
+
+        Does nothing when there is no canary. Without a stable revision nothing is served.
+        """
+
+
+class Journal(Protocol):
+    """A rollout's memory in the world, beside what it changes."""
+
+    def claim(self, holder: str) -> AbstractContextManager[None]:
+        """Be the only one to drive a rollout of this service while inside.
+
+        A holder that died does not keep its claim.
+
+        Raises:
+            RolloutRunningError: naming the holder, when another one is alive.
+        """
+
+    def read(self) -> dict[str, Any] | None:
+        """The state last written, or None when no rollout was ever begun."""
+
+    def write(self, state: Mapping[str, Any]) -> None:
+        """Replace the state, whole or not at all."""
+
+    def append(self, entry: Mapping[str, Any]) -> None:
+        """Add one line to the rollout record."""
+
+    def ask(self, request: Mapping[str, Any]) -> None:
+        """Leave a request for whoever drives the rollout; it replaces an earlier one."""
+
+    def asked(self) -> dict[str, Any] | None:
+        """The request last left, or None."""

@@ -1,0 +1,42 @@
+"""One look at a rollout as an entry of its record: every figure, the decision and why."""
+
+from typing import Any
+
+from weathervane.rollout.counts import Counts
+from weathervane.rollout.decide import Action, Observed, SetWeight
+from weathervane.rollout.judgement import ProbeFigures
+
+
+def figures(seen: Observed) -> dict[str, Any]:
+    """The figures of one look, as plain JSON values; None stands for what could not be read."""
+    return {
+        "seconds_at_weight": round(seen.seconds_at_weight, 3),
+        "canary": _traffic(seen.canary),
+        "stable": _traffic(seen.stable),
+        "probes": _probes(seen.probes),
+        "canary_failed_in_all": seen.canary_failed_in_all,
+    }
+
+
+def decision(action: Action) -> dict[str, Any]:
+    """What was decided, and why."""
+    to = {"to": action.percent} if isinstance(action, SetWeight) else {}
+    return {"decision": type(action).__name__, **to, "why": action.why}
+
+
+def _traffic(counts: Counts | None) -> dict[str, Any] | None:
+    if counts is None:
+        return None
+    p95 = counts.latency_quantile(0.95) if any(counts.latency) else None
+    return {"requests": counts.requests, "errors": counts.errors, "p95_seconds": p95}
+
+
+def _probes(probes: ProbeFigures | None) -> dict[str, Any] | None:
+    if probes is None:
+        return None
+    return {
+        "total": probes.total,
+        "canary_accuracy": probes.canary_accuracy,
+        "stable_accuracy": probes.stable_accuracy,
+        "p_value": probes.p_value,
+    }
