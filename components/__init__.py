@@ -1,0 +1,1 @@
+"""Kubeflow Pipelines components: one file a step, unpack, one call, pack."""

@@ -1,0 +1,1 @@
+"""The training and release pipelines, compiled to YAML, and what runs them."""

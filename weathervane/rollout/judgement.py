@@ -9,10 +9,6 @@ from scipy.stats import binomtest, fisher_exact
 
 from weathervane.rollout.counts import Counts
 
-# Requests that were under way when the weight changed still end at the old revision. The share
-# asked for is therefore never taken as exactly 0 or 1.
-_STRAGGLERS = 0.002
-
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeFigures:
@@ -69,10 +65,7 @@ def errors_p_value(canary: Counts, stable: Counts) -> float:
 
 def split_p_value(canary: Counts, stable: Counts, weight: int) -> float:
     """How likely a split this far off is if the gateway gives the canary ``weight`` percent."""
-    asked = min(max(weight / 100, _STRAGGLERS), 1 - _STRAGGLERS)
     requests = canary.requests + stable.requests
     if not requests:
         return 1.0
-    if weight == 100 and canary.requests >= asked * requests:
-        return 1.0
-    return float(binomtest(canary.requests, requests, asked).pvalue)
+    return float(binomtest(canary.requests, requests, weight / 100).pvalue)

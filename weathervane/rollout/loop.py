@@ -169,6 +169,7 @@ class Rollout:
     def _begin_step(self, state: RolloutState) -> RolloutState:
         """Ask for the state's weight; the step's figures begin once it acts."""
         self._deployment.set_weight(state.weight)
+        self._clock.sleep(state.plan.settle_seconds)
         # What ended before the new weight acted belongs to the rollout, not to this step.
         state = replace(state.tally(self._deployment.counts()), in_step={}, step_begun=True)
         self._looked_at = self._clock.monotonic()

@@ -18,6 +18,9 @@ class Plan:
     hold_seconds: float = 5.0
     min_requests: int = 1000
     min_canary_requests: int = 50
+    # Requests that are under way when a weight changes still end at the old revision: a step's
+    # figures begin this long after its weight acts.
+    settle_seconds: float = 1.0
     # A step that still lacks evidence after this long is taken back.
     patience_seconds: float = 600.0
     # How long the canary may take to become ready and to answer its probes.
@@ -51,7 +54,10 @@ class Plan:
             raise UsageError(
                 f"the plan's steps must be rising percents from 1 to 100, got {list(steps)}"
             )
-        for name in ("hold_seconds", "min_requests", "min_canary_requests", "min_probes"):
+        for name in (
+            *("hold_seconds", "settle_seconds", "min_requests", "min_canary_requests"),
+            *("min_probes", "max_failed_requests", "max_error_rate", "latency_slack_seconds"),
+        ):
             if getattr(self, name) < 0:
                 raise UsageError(f"the plan's {name} must be at least 0, got {getattr(self, name)}")
         for name in ("patience_seconds", "start_seconds", "interval_seconds", "max_latency_ratio"):

@@ -1,0 +1,89 @@
+"""A release: from a name in the registry to live traffic, and the registry's alias after it.
+
+In: which package, and where the store and MLflow are. Out: an `Outcome`; the alias ``champion``
+names what is stable.
+"""
+
+import hashlib
+import json
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from weathervane.data.probes import Probe, read_probes
+from weathervane.errors import PackageError, UsageError
+from weathervane.registry.package import DESCRIPTION
+from weathervane.registry.store import Store, package_key, probes_key
+from weathervane.registry.versions import CHALLENGER, CHAMPION, Registry
+from weathervane.rollout.loop import Outcome, Rollout
+from weathervane.rollout.plan import Plan
+from weathervane.rollout.port import Deployment, Release
+
+
+def resolve(registry: Registry, store: Store, model: str, package: str) -> Release:
+    """Turn an alias or a digest into a release, once: from here on only the digest counts.
+
+    Raises:
+        UsageError: when the alias names nothing, or ``package`` is neither alias nor digest.
+    """
+    if re.fullmatch(r"[0-9a-f]{64}", package):
+        return Release(digest=package, uri=store.uri(package_key(model, package)))
+    if package not in (CHAMPION, CHALLENGER):
+        raise UsageError(
+            f"a package is {CHALLENGER}, {CHAMPION} or a digest of 64 hex digits, got {package!r}"
+        )
+    release = registry.alias(model, package)
+    if release is None:
+        raise UsageError(f"model {model} has no {package} yet: run the training pipeline first")
+    return release
+
+
+def fetch_probes(store: Store, release: Release) -> tuple[Probe, ...]:
+    """Fetch the labelled probes of the data that a package was trained on.
+
+    Raises:
+        PackageError: when the package's description is not the one that its digest names.
+        StoreError: when the package or its probes are not in the store.
+    """
+    text = store.read(f"{release.uri}/{DESCRIPTION}")
+    if hashlib.sha256(text).hexdigest() != release.digest:
+        raise PackageError(f"what lies at {release.uri} is not package {release.digest}")
+    data_digest = json.loads(text)["data_digest"]
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch, "probes")
+        store.download_folder(probes_key(data_digest), folder)
+        return read_probes(folder)
+
+
+def roll_out(
+    rollout: Rollout,
+    registry: Registry,
+    model: str,
+    release: Release,
+    *,
+    plan: Plan,
+    probes: Sequence[Probe],
+    who: str,
+) -> Outcome:
+    """Roll out and let the alias follow. Errors are those of `Rollout.start`."""
+    outcome = rollout.start(release, plan, probes, who)
+    if outcome.promoted:
+        registry.set_alias(model, CHAMPION, release.digest)
+    return outcome
+
+
+def repair_champion(deployment: Deployment, registry: Registry, model: str) -> str | None:
+    """Point the alias at what is live; the digest if it had to be moved.
+
+    A process that was killed between the promotion and the alias leaves the two apart, and the
+    live object is the truth.
+    """
+    stable = deployment.observe().stable
+    if stable is None:
+        return None
+    champion = registry.alias(model, CHAMPION)
+    if champion and champion.digest == stable.digest:
+        return None
+    registry.set_alias(model, CHAMPION, stable.digest)
+    return stable.digest
