@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rich.table import Table
 from scipy.stats import binomtest
 
 # How sure the interval of a measured split is.
@@ -64,6 +65,38 @@ def steps_of(record: Iterable[Mapping[str, Any]], rollout: str) -> list[Step]:
         if entry["rollout"] == rollout and entry["event"] == "look":
             looks[entry["weight"]] = entry
     return [_step(look) for look in looks.values()]
+
+
+def table(steps: Iterable[Step]) -> Table:
+    """The steps as a table for the terminal."""
+    shown = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("weight", "requests", "canary got", "failed: canary", "stable", "p95: canary"):
+        shown.add_column(title, justify="right")
+    for title in ("stable", "probes: canary", "stable"):
+        shown.add_column(title, justify="right")
+    shown.add_column("then")
+    for step in steps:
+        shown.add_row(
+            f"{step.weight} %",
+            str(step.requests),
+            _percent(step.share),
+            str(step.canary_errors),
+            str(step.stable_errors),
+            _milliseconds(step.canary_p95),
+            _milliseconds(step.stable_p95),
+            _percent(step.canary_accuracy),
+            _percent(step.stable_accuracy),
+            step.decision,
+        )
+    return shown
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds * 1000:.0f} ms"
 
 
 def _step(look: Mapping[str, Any]) -> Step:
