@@ -138,6 +138,18 @@ class GateConfig:
     __pydantic_config__ = _STRICT
 
 
+@dataclass(frozen=True, kw_only=True)
+class PipelineSettings:
+    """Everything that a training pipeline can be told, one section a stage."""
+
+    validation: ValidationConfig = ValidationConfig()
+    split: SplitConfig = SplitConfig()
+    train: TrainConfig = TrainConfig()
+    gate: GateConfig = GateConfig()
+
+    __pydantic_config__ = _STRICT
+
+
 def from_mapping(kind: type[Settings], values: Mapping[str, Any], where: str) -> Settings:
     """Make settings of ``kind`` out of plain values.
 
@@ -206,6 +218,11 @@ def tracking_uri(environment: Mapping[str, str] = os.environ) -> str:
     uri = environment.get("MLFLOW_TRACKING_URI", "")
     _require(bool(uri), "set MLFLOW_TRACKING_URI to reach MLflow")
     return uri
+
+
+def tracking_run(environment: Mapping[str, str] = os.environ) -> str | None:
+    """The run that the platform made in MLflow for the pipeline, or None: ``MLFLOW_RUN_ID``."""
+    return environment.get("MLFLOW_RUN_ID") or None
 
 
 def state_folder(environment: Mapping[str, str] = os.environ) -> Path:

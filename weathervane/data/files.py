@@ -1,8 +1,5 @@
-"""Files that are there whole or not at all, whenever a process is killed."""
+"""A file that is there whole or not at all, whenever a process is killed."""
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -12,17 +9,3 @@ def write_whole(path: Path, data: bytes) -> None:
     part = path.with_name(f".{path.name}.part")
     part.write_bytes(data)
     part.replace(path)
-
-
-@contextmanager
-def folder_whole(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder beside ``folder`` to fill, which then takes its place and name.
-
-    What was at ``folder`` goes away only when the new one is complete.
-    """
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    yield part
-    shutil.rmtree(folder, ignore_errors=True)
-    part.replace(folder)

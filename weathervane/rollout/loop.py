@@ -149,12 +149,24 @@ class Rollout:
             self._deployment.promote()
             state = replace(state, phase=Phase.PROMOTED)
         elif state.phase is Phase.ROLLING_BACK:
+            state = self._count_last_failures(state)
             self._deployment.rollback(state.why)
             state = replace(state, phase=Phase.ROLLED_BACK)
         self._write(state)
         self._record(state, state.phase.value, {"why": state.why})
         self._say(f"{state.phase.value}: {state.why}")
         return Outcome(promoted=state.phase is Phase.PROMOTED, why=state.why, state=state)
+
+    def _count_last_failures(self, state: RolloutState) -> RolloutState:
+        """Take the traffic away first: with the canary its counters go, and each failure counts."""
+        live = self._deployment.observe()
+        if live.canary is None or live.stable is None or live.weight == 0:
+            return state
+        self._deployment.set_weight(0)
+        self._clock.sleep(state.plan.settle_seconds)
+        state = state.tally(self._deployment.counts())
+        self._write(state)
+        return state
 
     def _converge(self, state: RolloutState) -> RolloutState:
         """Carry out again what was written down last; a crash may have come in between."""

@@ -1,0 +1,70 @@
+"""``weathervane data``: what a person sees, and the exit codes."""
+
+import pytest
+from typer.testing import CliRunner
+
+from weathervane.data.commands import app
+from weathervane.errors import DataError, UsageError
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_good_pictures_are_done_with_in_two_lines(folder_of):
+    answer = run("validate", folder_of({"rainy": 12, "sunny": 12}))
+
+    assert answer.exit_code == 0
+    first, last = answer.output.splitlines()
+    assert first.endswith("24 files; usable: rainy 12, sunny 12")
+    assert last == "0 errors, 0 warnings, 0 for information"
+
+
+def test_bad_pictures_are_listed_and_refused_and_the_report_stays(folder_of, tmp_path):
+    answer = run("validate", folder_of({"rainy": 12}), "--out", tmp_path / "out")
+
+    assert isinstance(answer.exception, DataError)
+    assert "WV101" in answer.output
+    assert "1 error, 0 warnings" in answer.output
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "report.html",
+        "report.json",
+    ]
+
+
+def test_settings_decide_what_stops(folder_of, tmp_path):
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("min_pictures_per_class: 13\n")
+
+    assert isinstance(
+        run("validate", folder_of({"rainy": 12, "sunny": 13}), "--settings", settings).exception,
+        DataError,
+    )
+
+
+@pytest.mark.parametrize("text", ["min_pictures: 13", "min_classes: 1", "- 3"])
+def test_wrong_settings_are_wrong_usage(text, folder_of, tmp_path):
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(text)
+
+    answer = run("validate", folder_of({"rainy": 12, "sunny": 12}), "--settings", settings)
+
+    assert isinstance(answer.exception, UsageError)
+
+
+def test_names_that_look_like_markup_are_printed_as_they_are(folder_of):
+    folder = folder_of({"[red]rainy": 12, "sunny": 12})
+    (folder / "[bold]").mkdir()
+
+    output = run("validate", folder).output
+
+    assert "[red]rainy 12" in output
+    assert "no file in 1 class: [bold]" in output
+
+
+def test_a_sample_passes_its_own_validation(tmp_path):
+    drawn = run("sample", tmp_path / "scenes", "--pictures", 60, "--seed", 5)
+
+    assert drawn.exit_code == 0
+    assert "60 pictures" in drawn.output
+    assert run("validate", tmp_path / "scenes").exit_code == 0

@@ -1,0 +1,226 @@
+"""Checks of a set of pictures: each is a small function that finds something or nothing.
+
+In: a `Survey` of what was seen. Out: findings with a stable code, a severity, examples and what to
+do. Codes: WV1xx structure, WV2xx files that cannot be used, WV3xx files that can but are odd, WV4xx
+duplicates, WV5xx balance.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import PurePosixPath
+
+from weathervane.data.duplicates import members
+from weathervane.data.findings import SEVERITIES, Finding, Survey, class_finding, finding
+from weathervane.data.words import count_of
+
+Check = Callable[[Survey], Finding | None]
+
+_EXTENSIONS = {
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
+    **{".png": "PNG", ".webp": "WEBP"},
+}
+# The largest class may have this many times the pictures of the smallest.
+_MAX_IMBALANCE = 5.0
+_SHOWN_OF_A_GROUP = 4
+# Faults whose reason would only repeat the message.
+_SELF_EXPLAINING = ("empty", "pointer", "unknown")
+
+
+def run_checks(survey: Survey) -> tuple[Finding, ...]:
+    """Everything that the checks find, the worst first."""
+    found = [result for check in CHECKS if (result := check(survey))]
+    return tuple(sorted(found, key=lambda each: (-SEVERITIES.index(each.severity), each.code)))
+
+
+def too_few_classes(survey: Survey) -> Finding | None:
+    """One class is no choice; none is a folder of something else."""
+    names = tuple(survey.listing.classes)
+    if len(names) >= survey.config.min_classes:
+        return None
+    found = f"only {count_of(len(names), 'class')}: {', '.join(names)}" if names else "no classes"
+    return Finding(
+        code="WV101",
+        severity="error",
+        message=f"{found}; at least {survey.config.min_classes} are needed",
+        count=len(names),
+        examples=(),
+        recommendation="put the pictures of each class into a folder with the name of the class",
+    )
+
+
+def empty_classes(survey: Survey) -> Finding | None:
+    """A class folder without a file."""
+    empty = [label for label, files in survey.listing.classes.items() if not files]
+    return class_finding(
+        "WV102",
+        "error",
+        f"no file in {count_of(len(empty), 'class')}: {', '.join(empty)}",
+        empty,
+        "add pictures to the folder, or remove it",
+    )
+
+
+def small_classes(survey: Survey) -> Finding | None:
+    """A class that cannot be split and measured."""
+    bound, files = survey.config.min_pictures_per_class, survey.listing.classes
+    small = {name: n for name, n in survey.usable.items() if n < bound and files[name]}
+    figures = ", ".join(f"{name} ({number})" for name, number in small.items())
+    return class_finding(
+        "WV103",
+        "error",
+        f"fewer than {bound} usable pictures in {count_of(len(small), 'class')}: {figures}",
+        list(small),
+        "add pictures, or remove the class",
+    )
+
+
+def misplaced(
+    survey: Survey, code: str, kind: str, message: str, recommendation: str
+) -> Finding | None:
+    """Files and folders where none are expected: loose, nested or unnamed ones."""
+    found: tuple[str, ...] = getattr(survey.listing, kind)
+    text = message.format(count_of(len(found), "folder" if kind == "nested" else "file"))
+    return finding(code, "warning", text, _each(found), recommendation)
+
+
+def too_many_unusable(survey: Survey) -> Finding | None:
+    """More broken files than chance explains."""
+    total, bound = len(survey.seen) + len(survey.unreadable), survey.config.max_unreadable_share
+    share = len(survey.unreadable) / max(total, 1)
+    return finding(
+        "WV200",
+        "error",
+        f"{share:.1%} of the files cannot be used; at most {bound:.1%} may",
+        _each([file.path for file in survey.unreadable]) if share > bound else (),
+        "mend or remove the files that the other findings WV2xx name",
+    )
+
+
+def unusable(
+    survey: Survey, code: str, fault: str, message: str, recommendation: str
+) -> Finding | None:
+    """Files with one fault, left out; the commonest reason names the format or size met."""
+    files = [file for file in survey.unreadable if file.fault == fault]
+    reasons = Counter(file.reason for file in files).most_common()
+    told = message
+    if reasons and fault not in _SELF_EXPLAINING:
+        told = reasons[0][0] if len(reasons) == 1 else f"{message}, such as: {reasons[0][0]}"
+    text = f"{count_of(len(files), 'file')} left out: {told}"
+    return finding(code, "warning", text, _each([file.path for file in files]), recommendation)
+
+
+def wrong_extensions(survey: Survey) -> Finding | None:
+    """A name that tells another format than the content; only other tools stumble over it."""
+    odd = [
+        seen.path
+        for seen in survey.seen
+        if _EXTENSIONS.get(PurePosixPath(seen.path).suffix.lower()) != seen.format
+    ]
+    return finding(
+        "WV301",
+        "info",
+        f"{count_of(len(odd), 'file')} of another format than the name says",
+        _each(odd),
+        "nothing must be done here: the content decides",
+    )
+
+
+def exact_copies(survey: Survey) -> Finding | None:
+    """The same bytes twice in one class."""
+    pairs = [pair for pair in survey.duplicates.exact if survey.left_out[pair[1]] == "copy"]
+    return finding(
+        "WV401",
+        "info",
+        f"{count_of(len(pairs), 'exact duplicate')} left out",
+        [survey.paths(*pair) for pair in pairs],
+        "nothing must be done: one of each is kept",
+    )
+
+
+def near_copies(survey: Survey) -> Finding | None:
+    """The same picture re-encoded, resized, turned or mirrored, and of one label."""
+    kept = (
+        [index for index in group if not survey.left_out[index]]
+        for group in members(survey.duplicates.clusters)
+    )
+    groups = [group for group in kept if len(group) > 1]
+    return finding(
+        "WV402",
+        "warning",
+        f"{count_of(len(groups), 'group')} of near duplicates, each kept within one split",
+        [survey.paths(*group[:_SHOWN_OF_A_GROUP]) for group in groups],
+        "remove the lesser ones of each group: they add nothing to learn from",
+    )
+
+
+def conflicts(survey: Survey) -> Finding | None:
+    """The same picture in two classes: one of the labels is wrong, and nobody knows which."""
+    both = (*survey.duplicates.exact, *survey.duplicates.near)
+    pairs = [pair for pair in both if _labels_differ(survey, pair)]
+    return finding(
+        "WV403",
+        "warning",
+        f"{count_of(len(pairs), 'pair')} of the same picture with different labels, left out",
+        [survey.paths(*pair) for pair in pairs],
+        "keep each picture in the class that it belongs to",
+    )
+
+
+def imbalance(survey: Survey) -> Finding | None:
+    """Classes of very different sizes."""
+    usable = {label: number for label, number in survey.usable.items() if number}
+    if not usable:
+        return None
+    small, large = min(usable, key=usable.__getitem__), max(usable, key=usable.__getitem__)
+    ratio = usable[large] / usable[small]
+    return class_finding(
+        "WV501",
+        "warning",
+        f"{large} has {ratio:.1f} times the pictures of {small}, over {_MAX_IMBALANCE:.0f} times",
+        [small] if ratio > _MAX_IMBALANCE else [],
+        f"add pictures to {small}: the model will learn to guess {large}",
+    )
+
+
+def _labels_differ(survey: Survey, pair: tuple[int, int]) -> bool:
+    return survey.seen[pair[0]].label != survey.seen[pair[1]].label
+
+
+def _each(paths: Sequence[str]) -> list[tuple[str, ...]]:
+    return [(path,) for path in paths]
+
+
+CHECKS: tuple[Check, ...] = (
+    too_few_classes,
+    empty_classes,
+    small_classes,
+    *(
+        partial(misplaced, code=code, kind=kind, message=message, recommendation=recommendation)
+        for code, kind, message, recommendation in (
+            ("WV111", "loose", "{} beside the class folders, not read", "move each into a class"),
+            ("WV112", "nested", "{} inside class folders, not read", "move the files one level up"),
+            ("WV113", "unnamed", "{} whose name is not UTF-8, not read", "rename them"),
+        )
+    ),
+    too_many_unusable,
+    *(
+        partial(unusable, code=code, fault=fault, message=message, recommendation=recommendation)
+        for code, fault, message, recommendation in (
+            ("WV201", "empty", "no bytes in it", "get the file again"),
+            ("WV202", "pointer", "a Git LFS pointer instead of the picture", "run `git lfs pull`"),
+            ("WV203", "format", "another format", "convert it to JPEG or PNG"),
+            ("WV204", "unknown", "not a picture", "remove it"),
+            ("WV205", "animated", "several frames", "keep one frame of it"),
+            ("WV206", "large", "too large", "scale it down"),
+            ("WV207", "small", "too small", "remove it, or find a larger version"),
+            ("WV208", "damaged", "cut short or damaged", "get the file again"),
+            ("WV209", "closed", "cannot be opened", "check its permissions and where links lead"),
+        )
+    ),
+    wrong_extensions,
+    exact_copies,
+    near_copies,
+    conflicts,
+    imbalance,
+)

@@ -1,0 +1,90 @@
+"""What checks look at and what they say."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from weathervane.config import ValidationConfig
+from weathervane.data.duplicates import Duplicates
+from weathervane.data.scan import Seen, Unreadable
+from weathervane.data.sources import Listing
+
+Severity = Literal["info", "warning", "error"]
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "error")
+LeftOut = Literal["", "copy", "conflict"]
+
+_SHOWN = 12  # examples in a finding
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something that a person should know about the pictures."""
+
+    code: str
+    severity: Severity
+    message: str
+    count: int
+    # Paths of some of them; those that belong together, such as duplicates, in one tuple.
+    examples: tuple[tuple[str, ...], ...]
+    recommendation: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """Everything that checks look at."""
+
+    listing: Listing
+    seen: Sequence[Seen]
+    unreadable: Sequence[Unreadable]
+    duplicates: Duplicates  # of `seen`, by index
+    left_out: Sequence[LeftOut]  # for each of `seen`: why it stays out of the manifest
+    config: ValidationConfig
+
+    @property
+    def usable(self) -> Counter[str]:
+        """Pictures of each class that go into the manifest."""
+        counts = Counter(dict.fromkeys(self.listing.classes, 0))
+        pairs = zip(self.seen, self.left_out, strict=True)
+        counts.update(seen.label for seen, left_out in pairs if not left_out)
+        return counts
+
+    def paths(self, *indices: int) -> tuple[str, ...]:
+        """Where pictures that were seen lie."""
+        return tuple(self.seen[index].path for index in indices)
+
+
+def class_finding(
+    code: str, severity: Severity, message: str, labels: Sequence[str], recommendation: str
+) -> Finding | None:
+    """A finding about classes as a whole, whose names are in the message; None without any."""
+    if not labels:
+        return None
+    return Finding(
+        code=code,
+        severity=severity,
+        message=message,
+        count=len(labels),
+        examples=(),
+        recommendation=recommendation,
+    )
+
+
+def finding(
+    code: str,
+    severity: Severity,
+    message: str,
+    found: Sequence[tuple[str, ...]],
+    recommendation: str,
+) -> Finding | None:
+    """A finding with some of what was found as examples; None when nothing was."""
+    if not found:
+        return None
+    return Finding(
+        code=code,
+        severity=severity,
+        message=message,
+        count=len(found),
+        examples=tuple(found[:_SHOWN]),
+        recommendation=recommendation,
+    )

@@ -1,0 +1,96 @@
+"""The memory of a rollout on one machine: files in a folder.
+
+In: a state, entries, requests. Out: the same after any crash. The state is replaced whole; the
+record only grows; the claim is a lock that the system lets go when its holder dies.
+
+    state.json     what the rollout has to know to go on
+    record.jsonl   what happened, one JSON object a line
+    request.json   what somebody asks of the process that drives it
+    lock, holder   who that is
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from filelock import FileLock, Timeout
+
+from weathervane.data.files import write_whole
+from weathervane.errors import DeploymentError, RolloutRunningError
+
+
+class FileJournal:
+    """See `Journal`. ``folder`` belongs to one service and is made when it is missing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.record = folder / "record.jsonl"
+        self._folder = folder
+        self._state = folder / "state.json"
+        self._request = folder / "request.json"
+        self._holder = folder / "holder"
+
+    @contextmanager
+    def claim(self, holder: str) -> Iterator[None]:
+        """See `Journal`."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self._folder / "lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout as error:
+            raise RolloutRunningError(
+                f"{self._told()} drives a rollout of this service; wait for its end or abort it"
+            ) from error
+        try:
+            write_whole(self._holder, holder.encode())
+            yield
+        finally:
+            lock.release()
+
+    def read(self) -> dict[str, Any] | None:
+        """See `Journal`."""
+        return _read(self._state)
+
+    def write(self, state: Mapping[str, Any]) -> None:
+        """See `Journal`."""
+        write_whole(self._state, json.dumps(state, indent=2).encode())
+
+    def append(self, entry: Mapping[str, Any]) -> None:
+        """See `Journal`."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self.record.open("ab+") as record:
+            # Whoever was killed in the middle of a line must not spoil the next one.
+            if record.tell() and not _ends_a_line(record):
+                record.write(b"\n")
+            record.write(json.dumps(entry).encode() + b"\n")
+
+    def ask(self, request: Mapping[str, Any]) -> None:
+        """See `Journal`."""
+        write_whole(self._request, json.dumps(request).encode())
+
+    def asked(self) -> dict[str, Any] | None:
+        """See `Journal`."""
+        return _read(self._request)
+
+    def _told(self) -> str:
+        try:
+            return self._holder.read_text()
+        except FileNotFoundError:
+            # It has the lock, and is about to say who it is.
+            return "another process"
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    try:
+        return dict(json.loads(file.read_bytes()))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError) as error:
+        raise DeploymentError(f"{file} is not as we wrote it: {error}; move it away") from error
+
+
+def _ends_a_line(record: BinaryIO) -> bool:
+    record.seek(-1, os.SEEK_END)
+    return record.read(1) == b"\n"
