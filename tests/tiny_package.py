@@ -1,0 +1,42 @@
+"""Write a package that is real in everything but its training: ``tests/tiny_package.py FOLDER``.
+
+A process of its own, so that the tests need no TensorFlow in theirs.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import keras
+
+from weathervane.data.scenes import WEATHERS
+from weathervane.registry.packaging import build_package
+
+SIZE = 64
+
+
+def main(out: Path) -> None:
+    keras.utils.set_random_seed(7)
+    image = keras.Input((SIZE, SIZE, 3), dtype="uint8", name="image")
+    colours = keras.layers.AveragePooling2D(SIZE // 2)(keras.layers.Rescaling(1 / 255)(image))
+    # Large weights: the answers mean nothing, but are sure of themselves.
+    large = keras.initializers.RandomNormal(0, 9)
+    classes = keras.layers.Dense(len(WEATHERS), activation="softmax", kernel_initializer=large)(
+        keras.layers.Flatten()(colours)
+    )
+    model = keras.Model(image, keras.layers.Identity(name="probabilities")(classes))
+    with tempfile.TemporaryDirectory() as folder:
+        model.export(folder, verbose=False)
+        build_package(
+            Path(folder),
+            out,
+            model="weather",
+            labels=WEATHERS,
+            size=SIZE,
+            data_digest="d" * 64,
+            code_version="0.1.0",
+        )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

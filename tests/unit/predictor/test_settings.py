@@ -1,0 +1,40 @@
+"""Options that cannot work are refused before anything is loaded."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from predictor.settings import ServeConfig
+from weathervane.errors import UsageError
+
+HEALTHY = ServeConfig(
+    package="folder", digest="0" * 64, name="weather", revision="weather-00001", cache=Path("cache")
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"digest": "0" * 63}, "--digest must be 64 hex digits"),
+        ({"digest": "A" * 64}, "--digest must be 64 hex digits"),
+        ({"name": ""}, "--name must be"),
+        ({"name": "a/b"}, "--name must be"),
+        ({"revision": "two words"}, "--revision must be"),
+        ({"revision": "line\nbreak"}, "--revision must be"),
+        ({"http_port": 65536}, "--http-port must be from 0"),
+        ({"grpc_port": -1}, "--grpc-port must be from 0"),
+        ({"http_port": 9000, "grpc_port": 9000}, "are both 9000"),
+        ({"threads": 0}, "--threads must be at least 1"),
+        ({"queue": -1}, "--queue must be at least 0"),
+        ({"max_body_mebibytes": 0}, "--max-body-mebibytes must be at least 1"),
+    ],
+)
+def test_a_wrong_option_is_named_with_its_value(change: dict[str, Any], told: str):
+    with pytest.raises(UsageError, match=told):
+        replace(HEALTHY, **change)
+
+
+def test_both_ports_may_be_any_free_one():
+    assert replace(HEALTHY, http_port=0, grpc_port=0)

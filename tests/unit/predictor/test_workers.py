@@ -1,0 +1,71 @@
+"""The bound on what is taken on at once."""
+
+import asyncio
+from contextlib import suppress
+from threading import Event
+
+import pytest
+
+from predictor.protocol import ProtocolError
+from predictor.workers import Workers
+
+
+def test_what_finds_no_place_is_turned_away_at_once_and_places_come_back():
+    workers = Workers(threads=1, queue=2)
+    go_on = Event()
+
+    async def fill() -> list[int]:
+        taken = [
+            asyncio.ensure_future(workers.run(lambda n=n: go_on.wait(5) and n)) for n in range(3)
+        ]
+        await asyncio.sleep(0)
+        with pytest.raises(ProtocolError, match="try again") as refused:
+            await workers.run(lambda: 3)
+        assert refused.value.status == 503
+        go_on.set()
+        return [*await asyncio.gather(*taken), await workers.run(lambda: 4)]
+
+    assert asyncio.run(fill()) == [0, 1, 2, 4]
+    workers.close()
+
+
+def test_a_place_is_held_until_the_job_ends_even_when_nobody_waits_for_it():
+    workers = Workers(threads=1, queue=0)
+    started, go_on = Event(), Event()
+
+    def job() -> None:
+        started.set()
+        go_on.wait(5)
+
+    async def abandon() -> str:
+        waiting = asyncio.ensure_future(workers.run(job))
+        await asyncio.to_thread(started.wait, 5)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        with pytest.raises(ProtocolError):
+            await workers.run(job)
+        go_on.set()
+        async with asyncio.timeout(5):
+            while True:
+                with suppress(ProtocolError):
+                    return await workers.run(lambda: "free")
+                await asyncio.sleep(0)
+
+    assert asyncio.run(abandon()) == "free"
+    workers.close()
+
+
+def test_what_a_job_raises_reaches_the_caller_and_frees_its_place():
+    workers = Workers(threads=1, queue=0)
+
+    def fail() -> None:
+        raise ValueError("as told")
+
+    async def twice() -> None:
+        for _ in range(2):
+            with pytest.raises(ValueError, match="as told"):
+                await workers.run(fail)
+
+    asyncio.run(twice())
+    workers.close()

@@ -1,0 +1,225 @@
+"""A package is read only when every file of it is the one that was sealed."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from weathervane.errors import PackageError
+from weathervane.registry.package import (
+    DESCRIPTION,
+    GOLDEN,
+    GOLDEN_LIST,
+    LITERT_MODEL,
+    Description,
+    Package,
+    canonical,
+    digest_of,
+    read_package,
+    seal,
+)
+
+WEATHER = Description(
+    model="weather",
+    labels=("foggy", "sunny", "verschneit ❄"),
+    size=96,
+    preprocessing="1",
+    data_digest="d" * 64,
+    code_version="0.1.0",
+)
+ANSWER = (0.1, 0.7, 0.2)
+
+
+def fill(folder: Path) -> Path:
+    for name, content in {
+        "saved_model.pb": b"graph",
+        "variables/variables.index": b"index",
+        "variables/variables.data-00000-of-00001": b"weights",
+        LITERT_MODEL: b"litert",
+        f"{GOLDEN}/1.jpg": b"a picture",
+        GOLDEN_LIST: canonical_list([{"file": "1.jpg", "format": "JPEG", "probabilities": ANSWER}]),
+    }.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+def canonical_list(entries: list[object]) -> bytes:
+    return json.dumps(entries).encode()
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Package:
+    return seal(fill(tmp_path / "package"), WEATHER)
+
+
+def test_what_was_sealed_is_what_is_read(package: Package):
+    assert read_package(package.folder, package.digest) == package
+    assert read_package(package.folder) == package
+    assert (package.labels, package.size, package.temperature) == (WEATHER.labels, 96, 1.0)
+    assert package.litert_model == package.folder / LITERT_MODEL
+
+
+def test_the_digest_is_that_of_the_description_and_of_nothing_else(package: Package, tmp_path):
+    text = (package.folder / DESCRIPTION).read_bytes()
+    again = seal(fill(tmp_path / "elsewhere"), WEATHER)
+
+    assert digest_of(json.loads(text)) == package.digest == again.digest
+    assert canonical(json.loads(text)) == text
+
+
+def test_sealing_again_changes_nothing(package: Package):
+    assert seal(package.folder, WEATHER) == package
+
+
+def test_a_package_without_litert_has_none(tmp_path: Path):
+    folder = fill(tmp_path / "package")
+    (folder / LITERT_MODEL).unlink()
+
+    assert seal(folder, WEATHER).litert_model is None
+
+
+def flip_last_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def make_link(path: Path) -> None:
+    elsewhere = path.parent.parent / "elsewhere"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+
+
+FILES = [
+    "saved_model.pb",
+    "variables/variables.data-00000-of-00001",
+    LITERT_MODEL,
+    GOLDEN_LIST,
+    f"{GOLDEN}/1.jpg",
+    DESCRIPTION,
+]
+
+
+@pytest.mark.parametrize("harm", [flip_last_byte, truncate, Path.unlink])
+@pytest.mark.parametrize("name", FILES)
+def test_a_harmed_file_is_refused(package: Package, name: str, harm: Callable[[Path], None]):
+    harm(package.folder / name)
+
+    with pytest.raises(PackageError, match=name.rsplit("/", 1)[-1]):
+        read_package(package.folder, package.digest)
+
+
+@pytest.mark.parametrize("name", ["extra", "variables/extra", "assets.extra/extra", f"{GOLDEN}/2"])
+def test_an_unlisted_file_is_refused(package: Package, name: str):
+    (package.folder / name).write_bytes(b"")
+
+    with pytest.raises(PackageError, match="lists no"):
+        read_package(package.folder, package.digest)
+
+
+def test_a_link_is_refused_even_when_its_content_is_right(package: Package):
+    make_link(package.folder / "saved_model.pb")
+
+    with pytest.raises(PackageError, match=r"saved_model\.pb .*no plain file"):
+        read_package(package.folder, package.digest)
+
+
+def test_another_package_than_the_expected_one_is_refused(package: Package):
+    with pytest.raises(PackageError, match="expected 000"):
+        read_package(package.folder, "0" * 64)
+
+
+def test_a_folder_that_is_no_package_says_so(tmp_path: Path):
+    with pytest.raises(PackageError, match="no package"):
+        read_package(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "complaint"),
+    [
+        ("labels", ["sunny"], "labels"),
+        ("labels", ["sunny", "sunny"], "once"),
+        ("labels", "sunny", "labels"),
+        ("size", 0, "size"),
+        ("size", "96", "size"),
+        ("temperature", 0.0, "temperature"),
+        ("model", "../weather", "model"),
+        ("format", "weathervane-package-2", "format"),
+        ("unknown", 1, "unknown"),
+        ("files", {"saved_model.pb": "not a digest"}, "files"),
+    ],
+)
+def test_a_description_with_a_wrong_value_names_it(package: Package, key, value, complaint):
+    path = package.folder / DESCRIPTION
+    path.write_bytes(canonical(json.loads(path.read_bytes()) | {key: value}))
+
+    with pytest.raises(PackageError, match=complaint):
+        read_package(package.folder)
+
+
+@pytest.mark.parametrize(
+    "rewrite",
+    [
+        lambda text: json.dumps(json.loads(text), indent=1).encode(),
+        lambda text: text.replace(b'"size":96', b'"size":64,"size":96'),
+        lambda text: text + b"\n",
+    ],
+    ids=["indented", "doubled key", "newline"],
+)
+def test_only_the_canonical_form_is_read(package: Package, rewrite: Callable[[bytes], bytes]):
+    path = package.folder / DESCRIPTION
+    path.write_bytes(rewrite(path.read_bytes()))
+
+    with pytest.raises(PackageError, match="canonical"):
+        read_package(package.folder)
+
+
+@pytest.mark.parametrize("wrong", [{"labels": ("one",)}, {"temperature": float("nan")}])
+def test_nothing_wrong_can_be_sealed(tmp_path: Path, wrong: dict[str, object]):
+    with pytest.raises(PackageError, match="cannot package"):
+        seal(fill(tmp_path / "package"), replace(WEATHER, **wrong))
+
+
+def test_an_engine_that_answers_as_the_saved_model_passes(package: Package):
+    package.check_golden(lambda picture: np.float32(ANSWER) + np.float32(5e-4))
+
+
+@pytest.mark.parametrize(
+    ("answer", "complaint"),
+    [
+        ((0.1, 0.698, 0.202), "apart"),
+        ((0.7, 0.1, 0.2), "says foggy, the SavedModel said sunny"),
+        ((float("nan"), 0.7, 0.2), "must not serve"),
+        ((0.3, 0.7), "2 probabilities for 3 classes"),
+    ],
+)
+def test_an_engine_that_answers_otherwise_is_refused(package: Package, answer, complaint):
+    with pytest.raises(PackageError, match=complaint):
+        package.check_golden(lambda picture: answer)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [],
+        [{"file": "1.jpg", "format": "JPEG", "probabilities": [1.0]}],
+        [{"file": "../../../secret", "format": "JPEG", "probabilities": ANSWER}],
+        [{"file": "1.jpg"}],
+        ["1.jpg"],
+    ],
+)
+def test_a_list_of_golden_pictures_that_proves_nothing_is_refused(tmp_path: Path, entries):
+    folder = fill(tmp_path / "package")
+    (folder / GOLDEN_LIST).write_bytes(canonical_list(entries))
+
+    with pytest.raises(PackageError, match="golden"):
+        seal(folder, WEATHER).golden()
