@@ -67,7 +67,9 @@ def classify(
         DeploymentError: when it cannot be reached, refuses, fails, or answers nonsense.
     """
     url = f"{address}/v2/models/{model}/infer"
-    with httpx.Client(timeout=timeout_seconds) as client:
+    # Proxies of the environment are not for servers on this machine.
+    here = httpx.URL(address).host in ("127.0.0.1", "localhost", "::1")
+    with httpx.Client(timeout=timeout_seconds, trust_env=not here) as client:
         for picture in pictures:
             body, headers = encode_request(picture)
             try:

@@ -1,1 +1,1 @@
-"""The platform of one machine: store, MLflow, gateway and predictors as processes."""
+"""The platform of one machine: store, MLflow, gateway and predictors as processes on loopback."""

@@ -1,0 +1,57 @@
+"""A quick stand-in for ``python -m predictor``: same arguments, real HTTP, and no model behind it.
+
+The digest says how it behaves: ``slow…`` answers after a while, ``fail…`` answers 500, ``dies…``
+ends before it listens, anything else answers at once. The label is the revision's name.
+"""
+
+import argparse
+import asyncio
+import sys
+
+from aiohttp import web
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    for option in ("package", "digest", "name", "revision", "host", "cache"):
+        parser.add_argument(f"--{option}")
+    parser.add_argument("--http-port", type=int)
+    parser.add_argument("--grpc-port", type=int)
+    options = parser.parse_args()
+    if options.digest.startswith("dies"):
+        sys.exit("error: this package is refused")
+    headers = {"x-weathervane-revision": options.revision}
+
+    async def ready(request: web.Request) -> web.Response:
+        return web.json_response({"ready": True}, headers=headers)
+
+    async def infer(request: web.Request) -> web.Response:
+        await request.read()
+        if options.digest.startswith("slow"):
+            await asyncio.sleep(0.35)
+        if options.digest.startswith("fail"):
+            return web.json_response({"error": "no"}, status=500, headers=headers)
+        outputs = [
+            {"name": "label", "datatype": "BYTES", "shape": [1], "data": [options.revision]},
+            {"name": "confidence", "datatype": "FP32", "shape": [1], "data": [0.9]},
+        ]
+        return web.json_response({"outputs": outputs}, headers=headers)
+
+    app = web.Application()
+    app.router.add_get("/v2/health/ready", ready)
+    app.router.add_post(f"/v2/models/{options.name}/infer", infer)
+    # As the predictor's server does, idle connections are closed after five seconds. Unlike it,
+    # what is under way at SIGTERM is dropped: nobody may rely on its being finished.
+    web.run_app(
+        app,
+        host=options.host,
+        port=options.http_port,
+        keepalive_timeout=5,
+        handle_signals=False,
+        print=None,
+        access_log=None,
+    )
+
+
+if __name__ == "__main__":
+    main()

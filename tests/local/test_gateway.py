@@ -1,0 +1,187 @@
+"""The gateway under load, with real Envoy and real requests."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from scipy.stats import binom
+
+from tests.local.sites import await_true, release
+from weathervane.local import processes
+from weathervane.local.gateway import NAME
+
+pytestmark = pytest.mark.process
+
+
+def test_no_request_is_lost_over_weights_promotion_and_rollback(site, traffic):
+    stable = site.deploy()
+    load = traffic()
+    canary = site.canary()
+    for weight in (10, 50, 25, 100):
+        site.deployment.set_weight(weight)
+        load.await_sent(250)
+    site.deployment.promote()
+    load.await_sent(250)
+    worse = site.canary("worse", weight=50)
+    load.await_sent(250)
+    site.deployment.rollback("the test wants it")
+    load.await_sent(250)
+    lines = load.end()
+
+    assert {line["status"] for line in lines} == {200}
+    assert {line["revision"] for line in lines} == {stable, canary, worse}
+    assert len(lines) >= 1750
+    assert set(processes.running(site.state)) == {NAME, canary}
+
+
+@pytest.mark.parametrize("weight", [10, 50])
+def test_the_split_is_what_was_asked_for(site, traffic, weight):
+    site.deploy()
+    canary = site.canary(weight=weight)
+    load = traffic(rate=400)
+    load.await_sent(2000)
+
+    lines = load.end()
+
+    share = binom(len(lines), weight / 100)
+    to_canary = sum(line["revision"] == canary for line in lines)
+    assert share.ppf(0.0005) <= to_canary <= share.ppf(0.9995)
+
+
+def test_a_new_weight_acts_on_return(site, traffic):
+    site.deploy()
+    canary = site.canary(weight=50)
+    load = traffic()
+    load.await_sent(100)
+
+    site.deployment.set_weight(0)
+    before = site.deployment.counts()[canary].requests
+    load.await_sent(300)
+    after = site.deployment.counts()[canary].requests
+    load.end()
+
+    # A request that was under way at that moment ends a little later.
+    assert after - before <= 3
+
+
+def test_a_new_weight_is_not_claimed_before_the_gateway_acts_on_it(site):
+    site.deploy()
+    site.canary()
+    (envoy,) = processes.find(site.state, NAME)
+    envoy.suspend()
+
+    with ThreadPoolExecutor() as pool:
+        change = pool.submit(site.deployment.set_weight, 50)
+        with pytest.raises(TimeoutError):
+            change.result(timeout=0.5)
+        envoy.resume()
+
+        assert change.result(timeout=5) is None
+
+
+@pytest.mark.parametrize("behaviour", ["fail", "good"])
+def test_the_counts_are_what_the_client_saw(site, traffic, behaviour):
+    stable = site.deploy()
+    canary = site.canary(behaviour, weight=30)
+    load = traffic()
+    load.await_sent(400)
+    lines = load.end()
+    seen = Counter(line["revision"] for line in lines)
+    # Envoy brings its histograms together four times a second.
+    await_true(lambda: sum(site.deployment.counts()[stable].latency) >= seen[stable])
+
+    counts = site.deployment.counts()
+
+    failed = Counter(line["revision"] for line in lines if line["status"] != 200)
+    for name in (stable, canary):
+        assert (counts[name].requests, counts[name].errors) == (seen[name], failed[name])
+        assert sum(counts[name].latency) == seen[name]
+    assert failed[canary] == (seen[canary] if behaviour == "fail" else 0)
+
+
+def test_requests_that_a_killed_predictor_loses_are_counted_and_attributed(site, traffic):
+    stable = site.deploy()
+    canary = site.canary("slow", weight=50)
+    load = traffic()
+    load.await_sent(100)
+
+    site.kill(canary)
+    load.await_sent(100)
+    live = site.deployment.observe()
+    lines = load.end()
+
+    failed = [line for line in lines if line["status"] != 200]
+    assert {line["status"] for line in failed} == {503}
+    assert {line["revision"] for line in failed} == {canary}
+    assert len(failed) > 40
+    counts = site.deployment.counts()
+    assert counts[canary].errors == len(failed)
+    assert counts[stable].errors == 0
+    assert counts[stable].requests + counts[canary].requests == len(lines)
+    assert live.canary
+    assert not live.canary.ready
+    assert "process has ended" in live.canary.message
+
+
+def test_a_slow_request_is_finished_before_its_revision_is_retired(site, traffic):
+    site.deploy("slow")
+    load = traffic(rate=40)
+    site.canary()
+    load.await_sent(20)
+
+    site.deployment.promote()
+    load.await_sent(20)
+
+    assert {line["status"] for line in load.end()} == {200}
+
+
+def test_latencies_are_in_the_buckets_that_the_judgement_uses(site, traffic):
+    site.deploy()
+    canary = site.canary("slow", weight=50)
+    load = traffic(rate=60)
+    load.await_sent(60)
+    load.end()
+    await_true(lambda: sum(site.deployment.counts()[canary].latency) > 0)
+
+    assert 0.3 <= site.deployment.counts()[canary].latency_quantile(0.5) <= 0.5
+
+
+def test_a_restarted_gateway_keeps_roles_and_weight(site, traffic):
+    stable = site.deploy()
+    canary = site.canary(weight=25)
+    before = site.deployment.observe()
+
+    site.kill(NAME)
+    site.restart_gateway()
+    load = traffic()
+    load.await_sent(300)
+    lines = load.end()
+
+    assert site.deployment.observe() == before
+    assert {line["status"] for line in lines} == {200}
+    counts = site.deployment.counts()
+    assert counts[stable].requests + counts[canary].requests == len(lines)
+    assert counts[canary].requests > 0
+
+
+def test_without_a_gateway_a_weight_is_refused_and_figures_are_absent(site):
+    site.deploy()
+    site.canary()
+    site.kill(NAME)
+
+    assert site.deployment.counts() == {}
+    with pytest.raises(Exception, match="gateway does not run"):
+        site.deployment.set_weight(10)
+
+
+def test_a_canary_that_refuses_to_start_says_why(site):
+    site.deploy()
+    site.deployment.start_canary(release("dies"))
+
+    def message() -> str:
+        canary = site.deployment.observe().canary
+        assert canary
+        assert not canary.ready
+        return canary.message
+
+    await_true(lambda: "this package is refused" in message())

@@ -1,0 +1,97 @@
+from math import inf
+
+import pytest
+
+from weathervane.errors import DeploymentError
+from weathervane.local.figures import read_figures
+from weathervane.rollout.counts import LATENCY_BOUNDS, Counts
+
+CLUSTERS = {"w-00001": "w-00001", "w-00001-grpc": "w-00001"}
+KNOWN = """\
+# TYPE envoy_cluster_membership_total gauge
+envoy_cluster_membership_total{envoy_cluster_name="w-00001"} 1
+envoy_cluster_membership_total{envoy_cluster_name="w-00001-grpc"} 1
+"""
+
+
+def rest(requests: int, failed: int) -> str:
+    return f"""\
+# TYPE envoy_cluster_upstream_rq_completed counter
+envoy_cluster_upstream_rq_completed{{envoy_cluster_name="w-00001"}} {requests}
+# TYPE envoy_cluster_upstream_rq_xx counter
+envoy_cluster_upstream_rq_xx{{envoy_response_code_class="5",envoy_cluster_name="w-00001"}} {failed}
+"""
+
+
+def grpc(requests: int, statuses: dict[int, int]) -> str:
+    cluster = 'envoy_cluster_name="w-00001-grpc"'
+    lines = [
+        "# TYPE envoy_cluster_upstream_rq_completed counter",
+        f"envoy_cluster_upstream_rq_completed{{{cluster}}} {requests}",
+        # What Envoy answers itself it counts as 503, too.
+        "# TYPE envoy_cluster_upstream_rq_xx counter",
+        f'envoy_cluster_upstream_rq_xx{{envoy_response_code_class="5",{cluster}}} 1',
+    ]
+    for status, number in statuses.items():
+        name = f"envoy_cluster_grpc_ModelInfer_{status}"
+        lines += [f"# TYPE {name} counter", f"{name}{{{cluster}}} {number}"]
+    return "\n".join(lines) + "\n"
+
+
+def latency(bounds: tuple[float, ...]) -> str:
+    name = "envoy_cluster_upstream_rq_time"
+    lines = [f"# TYPE {name} histogram"]
+    for count, bound in enumerate(bounds):
+        le = "+Inf" if bound == inf else f"{bound * 1000:g}"
+        lines.append(f'{name}_bucket{{envoy_cluster_name="w-00001",le="{le}"}} {2 * count}')
+    lines.append(f'{name}_count{{envoy_cluster_name="w-00001"}} {2 * len(bounds) - 2}')
+    return "\n".join(lines) + "\n"
+
+
+def test_a_revision_that_has_seen_nothing_has_counts_of_zero():
+    assert read_figures(KNOWN, CLUSTERS) == {"w-00001": Counts()}
+
+
+@pytest.mark.parametrize("text", ["", KNOWN.replace("w-00001-grpc", "other")])
+def test_a_revision_that_envoy_does_not_know_is_absent(text):
+    assert read_figures(text, CLUSTERS) == {}
+
+
+def test_requests_that_ended_with_5xx_are_errors():
+    counts = read_figures(KNOWN + rest(10, 3), CLUSTERS)["w-00001"]
+
+    assert (counts.requests, counts.errors) == (10, 3)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "errors"),
+    [
+        ({0: 5}, 0),
+        ({2: 1, 4: 1, 13: 1, 14: 1, 15: 1}, 5),
+        # What the caller did wrong is not the revision's fault: INVALID_ARGUMENT, NOT_FOUND,
+        # RESOURCE_EXHAUSTED, UNIMPLEMENTED.
+        ({3: 1, 5: 1, 8: 1, 12: 1}, 0),
+    ],
+)
+def test_grpc_is_judged_by_its_own_status_and_counted_once(statuses, errors):
+    counts = read_figures(KNOWN + grpc(5, statuses), CLUSTERS)["w-00001"]
+
+    assert (counts.requests, counts.errors) == (5, errors)
+
+
+def test_rest_and_grpc_are_added_up():
+    counts = read_figures(KNOWN + rest(10, 3) + grpc(5, {14: 2}), CLUSTERS)["w-00001"]
+
+    assert (counts.requests, counts.errors) == (15, 5)
+
+
+def test_latencies_lose_their_accumulation():
+    counts = read_figures(KNOWN + latency(LATENCY_BOUNDS), CLUSTERS)["w-00001"]
+
+    assert counts.latency == (0,) + (2,) * (len(LATENCY_BOUNDS) - 1)
+
+
+@pytest.mark.parametrize("bounds", [LATENCY_BOUNDS[1:], (0.0011, *LATENCY_BOUNDS[1:])])
+def test_latencies_in_other_buckets_are_an_error(bounds):
+    with pytest.raises(DeploymentError, match="buckets"):
+        read_figures(KNOWN + latency(bounds), CLUSTERS)
