@@ -7,8 +7,10 @@ SHELL := /bin/bash
 PYTHON ?= python3
 # Where the photographs for measurements are; tests that want them say so when they are absent.
 export WEATHER_PHOTOS ?= $(wildcard ../shared/data)
+export WEATHER_WEIGHTS ?= $(wildcard ../shared/weights/mobilenet_v2_1.0_224_no_top_bnfolded.weights.h5)
 
 PY := .venv/bin/python
+WEATHERVANE := .venv/bin/weathervane
 READY := .venv/.ready
 # Hashes, but no addresses: which index serves the packages is the reader's choice.
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -30,6 +32,23 @@ $(READY): requirements/all.txt requirements/uv.txt pyproject.toml
 .PHONY: setup
 setup: $(READY) ## Make .venv with everything in it
 
+.PHONY: demo
+demo: setup ## The main job on this machine; DATA=folder of class folders, WEIGHTS=backbone file
+	@$(WEATHERVANE) demo $(if $(DATA),--data "$(DATA)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")
+
+.PHONY: up
+up: setup ## The platform of this machine with the champion served; a first one is trained if need be
+	@$(WEATHERVANE) demo --until-champion $(if $(DATA),--data "$(DATA)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")
+	@$(WEATHERVANE) local up
+
+.PHONY: down
+down: setup ## Stop everything that `make up` started; what is stored stays
+	@$(WEATHERVANE) local down
+
+.PHONY: golden
+golden: setup ## Recompile the pipelines and rewrite their golden YAML
+	@$(PY) -m pipelines.compile
+
 .PHONY: check
 check: setup ## Linters, types, import contracts, unit tests: at most a minute
 	@.venv/bin/ruff check .
@@ -45,6 +64,14 @@ test: setup ## Everything that needs no cluster and no accelerator
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 	@.venv/bin/pytest
+
+.PHONY: bench-demo
+bench-demo: setup ## The demo against its bounds: twice on samples, two at once, on photographs if there are
+	@$(PY) -m tests.bench.demo
+
+.PHONY: soak-kill
+soak-kill: setup ## A rollout killed at 20 seeded moments and started again
+	@$(PY) -m tests.soak.kills
 
 .PHONY: lock
 lock: ## Choose exact versions anew and write the requirement files

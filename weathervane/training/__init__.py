@@ -1,0 +1,1 @@
+"""A dataset in, SavedModel candidates and their training records out."""

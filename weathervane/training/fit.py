@@ -1,0 +1,106 @@
+"""The one way to fit: batches in, the weights of the best epoch left in the model.
+
+Used alike for whole networks on pictures and for heads on features.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weathervane.config import TrainConfig
+from weathervane.training.record import Curves
+
+if TYPE_CHECKING:
+    import keras
+
+Inputs = NDArray[Any]  # pictures or features, [n, …]
+Labels = NDArray[np.int64]  # [n]
+
+
+def fit(
+    model: "keras.Model",
+    training: tuple[Inputs, Labels],
+    validation: tuple[Inputs, Labels],
+    *,
+    config: TrainConfig,
+    progress: Callable[[str], None],
+    augment: Callable[[Inputs], Inputs] | None = None,
+) -> Curves:
+    """Fit ``model`` (inputs to probabilities) with Adam, cosine decay and early stopping.
+
+    Classes weigh the same, however many pictures each has. On return the model has the weights of
+    the epoch with the lowest cross-entropy on ``validation``. The order of the pictures follows
+    from ``config.seed``, all else from Keras' seed.
+    """
+    import keras
+
+    inputs, labels = training
+    steps = -(-len(labels) // config.batch_size)
+    model.compile(
+        keras.optimizers.Adam(
+            keras.optimizers.schedules.CosineDecay(config.learning_rate, steps * config.epochs)
+        ),
+        "sparse_categorical_crossentropy",
+        # The loss weighs classes and holds penalties; curves are of the plain cross-entropy.
+        metrics=["accuracy", keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy")],
+        jit_compile=False,  # compiling costs more than it saves in a training of minutes
+    )
+    started = time.monotonic()
+
+    def report(epoch: int, logs: dict[str, float]) -> None:
+        left = (time.monotonic() - started) / (epoch + 1) * (config.epochs - epoch - 1)
+        progress(
+            f"{config.architecture} epoch {epoch + 1}/{config.epochs}: "
+            f"loss {logs['cross_entropy']:.3f}, validation loss {logs['val_cross_entropy']:.3f}, "
+            f"validation accuracy {logs['val_accuracy']:.3f}, {left:.0f} s left"
+        )
+
+    history = model.fit(
+        _batches(inputs, labels, config, augment),
+        steps_per_epoch=steps,
+        shuffle=False,  # `_batches` has shuffled
+        epochs=config.epochs,
+        validation_data=validation,
+        validation_batch_size=config.batch_size,
+        callbacks=[
+            keras.callbacks.EarlyStopping(
+                "val_cross_entropy",
+                mode="min",
+                patience=config.patience,
+                restore_best_weights=True,
+            ),
+            keras.callbacks.LambdaCallback(on_epoch_end=report),
+        ],
+        verbose=0,
+    ).history
+    return Curves(
+        loss=tuple(map(float, history["cross_entropy"])),
+        accuracy=tuple(map(float, history["accuracy"])),
+        validation_loss=tuple(map(float, history["val_cross_entropy"])),
+        validation_accuracy=tuple(map(float, history["val_accuracy"])),
+    )
+
+
+def _batches(
+    inputs: Inputs,
+    labels: Labels,
+    config: TrainConfig,
+    augment: Callable[[Inputs], Inputs] | None,
+) -> Iterator[tuple[Inputs, Labels, NDArray[np.float32]]]:
+    weights = _class_weights(labels)
+    random = np.random.default_rng(config.seed)
+    while True:
+        order = random.permutation(len(labels))
+        for start in range(0, len(order), config.batch_size):
+            chosen = order[start : start + config.batch_size]
+            batch = inputs[chosen]
+            yield augment(batch) if augment else batch, labels[chosen], weights[labels[chosen]]
+
+
+def _class_weights(labels: Labels) -> NDArray[np.float32]:
+    """By label; the pictures of each class weigh the same together, and a picture 1 on average."""
+    counts = np.bincount(labels)
+    return (len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))).astype(np.float32)
