@@ -38,9 +38,16 @@ def parse(arguments: Sequence[str], program: str) -> ServeConfig:
     option(
         "--queue",
         type=int,
-        default=16,
+        default=64,
         metavar="N",
         help="requests that may wait for a thread; others are answered 503 at once",
+    )
+    option(
+        "--max-wait-seconds",
+        type=float,
+        default=1.0,
+        metavar="S",
+        help="a request that would wait longer, as others have lasted lately, is answered 503",
     )
     option(
         "--max-body-mebibytes", type=int, default=8, metavar="N", help="the largest request read"

@@ -58,7 +58,11 @@ class PredictorServer(ModelServer):  # type: ignore[misc]
         )
         self._config = config
         self._listener = listener
-        self._workers = Workers(threads=config.threads, queue=config.queue)
+        self._workers = Workers(
+            threads=config.threads,
+            queue=config.queue,
+            max_wait_seconds=config.max_wait_seconds,
+        )
         headers = (
             ("x-weathervane-revision", model.revision),
             ("x-weathervane-digest", model.package.digest),

@@ -34,8 +34,10 @@ class ServeConfig:
     grpc_port: int = 8081
     # Pictures in work at the same time, one thread each. More threads than cores gain nothing.
     threads: int = 1
-    # Requests that wait for a thread; beyond them a request is turned away at once.
-    queue: int = 16
+    # Requests that may wait for a thread, and for how long as others have lasted lately; beyond
+    # either a request is turned away at once.
+    queue: int = 64
+    max_wait_seconds: float = 1.0
     max_body_mebibytes: int = 8
 
     def __post_init__(self) -> None:
@@ -51,6 +53,8 @@ class ServeConfig:
                 raise UsageError(f"{option} must be from 0 to 65535, got {port}")
         if self.http_port == self.grpc_port != 0:
             raise UsageError(f"--http-port and --grpc-port are both {self.http_port}")
+        if self.max_wait_seconds <= 0:
+            raise UsageError(f"--max-wait-seconds must be above 0, got {self.max_wait_seconds}")
         for option, number, least in (
             ("--threads", self.threads, 1),
             ("--queue", self.queue, 0),

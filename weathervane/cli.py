@@ -5,6 +5,7 @@ once and works without the extras.
 """
 
 import errno
+import signal
 import sys
 from importlib.metadata import entry_points
 
@@ -35,8 +36,14 @@ def _join_extras() -> None:
         entry_point.load()(app)
 
 
+def _end_as_if_interrupted(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Run ``weathervane`` and leave with the exit code that the outcome has."""
+    # Whoever ends us politely gets the same cleaning up as Ctrl-C.
+    signal.signal(signal.SIGTERM, _end_as_if_interrupted)
     complain = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     try:
         _join_extras()

@@ -106,7 +106,7 @@ class TrainConfig:
     architecture: str = "cnn"
     epochs: int = 12
     batch_size: int = 32
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     # Epochs without a better validation loss before training ends.
     patience: int = 5
     # Backbone weights: a file, "imagenet" (Keras downloads them) or None (random).

@@ -13,7 +13,7 @@ from aiohttp import web
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    for option in ("package", "digest", "name", "revision", "host", "cache"):
+    for option in ("threads", "package", "digest", "name", "revision", "host", "cache"):
         parser.add_argument(f"--{option}")
     parser.add_argument("--http-port", type=int)
     parser.add_argument("--grpc-port", type=int)

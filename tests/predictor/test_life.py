@@ -197,7 +197,7 @@ def test_a_full_predictor_turns_away_at_once_and_counts_it(tiny_package: Package
     with running(*of(tiny_package), "--threads", "1", "--queue", "0") as server:
         with full(server) as (slow, turned_away):
             assert turned_away.headers["retry-after"] == "1"
-            assert turned_away.json() == {"error": "all places are taken; try again in a second"}
+            assert turned_away.json() == {"error": "too much waits already; try again in a second"}
             assert turned_away.elapsed.total_seconds() < 1
             # Who only looks is answered all the same.
             assert httpx.get(server.rest + "/v2/health/ready").json() == {"ready": True}

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from weathervane import saved_model
 from weathervane.data.prepare import Dataset
 from weathervane.errors import DataError, PackageError
-from weathervane.evaluation.metrics import Evaluation, measure
+from weathervane.evaluation.metrics import Evaluation, measure, settle
+from weathervane.saved_model import SavedModel
 
 _BATCH = 64
 # Single pictures that are timed, after some that warm the machine up.
@@ -29,7 +29,7 @@ def evaluate(model: Path, dataset: Dataset, name: str) -> Evaluation:
     pictures, labels = dataset.arrays("test")
     if not len(labels):
         raise DataError(f"there are no test pictures in {dataset.folder}")
-    classify = saved_model.load(model)
+    classify = SavedModel(model)
     probabilities = np.concatenate(
         [
             classify(np.ascontiguousarray(pictures[start : start + _BATCH]))
@@ -46,14 +46,14 @@ def evaluate(model: Path, dataset: Dataset, name: str) -> Evaluation:
         data_digest=dataset.data_digest,
         figures=figures,
         labels=tuple(map(int, labels)),
-        predicted=tuple(map(int, probabilities.argmax(axis=1))),
+        predicted=tuple(map(int, settle(probabilities).argmax(axis=1))),
         latency_p50_seconds=p50,
         latency_p95_seconds=p95,
         size_mebibytes=_size(model),
     )
 
 
-def _latency(classify: saved_model.Classify, pictures: NDArray[np.uint8]) -> tuple[float, float]:
+def _latency(classify: SavedModel, pictures: NDArray[np.uint8]) -> tuple[float, float]:
     seconds = []
     for number in range(_WARMING + _TIMED):
         picture = np.ascontiguousarray(pictures[number % len(pictures)][None])

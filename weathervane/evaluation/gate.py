@@ -64,6 +64,7 @@ def judge(candidate: Evaluation, champion: Evaluation | None, config: GateConfig
         key=lambda pair: pair[1],
     )
     gates = [
+        _at_most("share of pictures without an answer", figures.unanswered, 0.0),
         _at_least("accuracy", figures.accuracy, config.min_accuracy),
         _at_least("macro F1", figures.macro_f1, config.min_macro_f1),
         _at_least(f"recall of the worst class, {worst}", recall, config.min_class_recall),

@@ -5,7 +5,6 @@ Definitions are scikit-learn's, except for the calibration error, whose source i
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +23,15 @@ class ClassFigures:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Bin:
+    """Pictures of like confidence, and how often they were said rightly."""
+
+    confidence: float  # mean
+    accuracy: float
+    pictures: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Figures:
     """How well the labels were found, and how honest the probabilities are."""
 
@@ -33,9 +41,11 @@ class Figures:
     macro_f1: float  # mean F1 of the classes
     log_loss: float  # natural logarithm
     ece: float  # expected calibration error
+    unanswered: float = 0.0  # share of the pictures for which a probability was not finite
     classes: Mapping[str, ClassFigures]
     # Rows are labels, columns predictions, both in the order of ``classes``.
     confusion: tuple[tuple[int, ...], ...]
+    reliability: tuple[Bin, ...] = ()  # from the least confidence to the greatest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +76,7 @@ def measure(
         classes: names, in the order of the probabilities.
 
     Raises:
-        ValueError: when there is no picture, shapes do not fit, or a probability is not finite.
+        ValueError: when there is no picture, or shapes do not fit.
     """
     from sklearn import metrics
 
@@ -75,25 +85,22 @@ def measure(
             f"probabilities must be [{len(labels)}, {len(classes)}] for at least one picture, "
             f"got {list(probabilities.shape)}"
         )
-    if not np.isfinite(probabilities).all():
-        raise ValueError("a probability is not finite")
     every = list(range(len(classes)))
-    predicted = probabilities.argmax(axis=1)
+    shares = settle(probabilities)
+    predicted = shares.argmax(axis=1)
     precision, recall, f1, support = metrics.precision_recall_fscore_support(
         labels, predicted, labels=every, zero_division=0.0
     )
     confusion = metrics.confusion_matrix(labels, predicted, labels=every)
-    # Rows that add up to one but for rounding; a float32 softmax misses it by 1e-7.
-    shares = probabilities.astype(np.float64)
-    shares = np.clip(shares, 1e-15, 1)
-    shares /= shares.sum(axis=1, keepdims=True)
+    bins = reliability(labels, shares)
     return Figures(
         pictures=len(labels),
         accuracy=float((predicted == labels).mean()),
         balanced_accuracy=float(recall[support > 0].mean()),
         macro_f1=float(f1[support > 0].mean()),
         log_loss=float(metrics.log_loss(labels, shares, labels=every)),
-        ece=calibration_error(labels, probabilities),
+        ece=calibration_error(bins),
+        unanswered=float(1 - np.isfinite(probabilities).all(axis=1).mean()),
         classes={
             name: ClassFigures(
                 precision=float(precision[i]),
@@ -104,23 +111,47 @@ def measure(
             for i, name in enumerate(classes)
         },
         confusion=tuple(tuple(map(int, row)) for row in confusion),
+        reliability=bins,
     )
 
 
-def calibration_error(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
-    """Mean distance of confidence and accuracy over bins of equal mass.
+def settle(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Make the rows of [n, classes] add up to 1, which a float32 softmax misses by 1e-7.
 
-    Naeini, Cooper and Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian
-    Binning" (AAAI 2015), with bins of equal mass as in Nixon et al., "Measuring Calibration in
-    Deep Learning" (2019): bins of equal width are mostly empty for a classifier that is sure.
+    A row that is not finite becomes one that knows nothing: all classes alike.
+    """
+    shares = probabilities.astype(np.float64)
+    shares[~np.isfinite(shares).all(axis=1)] = 1
+    shares = np.clip(shares, 1e-15, 1)
+    shares /= shares.sum(axis=1, keepdims=True)
+    return shares
+
+
+def reliability(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> tuple[Bin, ...]:
+    """Bins of equal mass by confidence, which is the probability of the class that was said.
+
+    Bins of equal width are mostly empty for a classifier that is sure (Nixon et al., "Measuring
+    Calibration in Deep Learning", 2019).
     """
     confidence = probabilities.max(axis=1).astype(np.float64)
-    right = (probabilities.argmax(axis=1) == labels).astype(np.float64)
-    order = np.argsort(confidence, kind="stable")
-    edges = np.linspace(0, len(labels), _CALIBRATION_BINS + 1).round().astype(int)
-    gaps = [
-        abs(confidence[order[start:end]].mean() - right[order[start:end]].mean()) * (end - start)
-        for start, end in pairwise(edges)
-        if end > start
-    ]
-    return float(sum(gaps) / len(labels))
+    right = probabilities.argmax(axis=1) == labels
+    parts = np.array_split(np.argsort(confidence, kind="stable"), _CALIBRATION_BINS)
+    return tuple(
+        Bin(
+            confidence=float(confidence[part].mean()),
+            accuracy=float(right[part].mean()),
+            pictures=len(part),
+        )
+        for part in parts
+        if len(part)
+    )
+
+
+def calibration_error(bins: Sequence[Bin]) -> float:
+    """Mean distance of confidence and accuracy over bins, weighed by their pictures.
+
+    The expected calibration error of Naeini, Cooper and Hauskrecht, "Obtaining Well Calibrated
+    Probabilities Using Bayesian Binning" (AAAI 2015).
+    """
+    gaps = [abs(one.confidence - one.accuracy) * one.pictures for one in bins]
+    return sum(gaps) / sum(one.pictures for one in bins)

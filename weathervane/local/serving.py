@@ -4,6 +4,7 @@ In: `Routes`, which say what is to be served. Out: processes that do. Every step
 done again: what shall be is written down before it is done, and `settle` finishes what was begun.
 """
 
+import os
 import re
 import sys
 import time
@@ -160,4 +161,6 @@ class Serving:
             *("--name", service, "--revision", route.revision, "--host", LOOPBACK),
             *("--http-port", str(route.http_port), "--grpc-port", str(route.grpc_port)),
             *("--cache", str(self._state / "packages")),
+            # Two revisions share this machine: neither may take all of it.
+            *("--threads", str(max(1, (os.cpu_count() or 2) // 2))),
         ]

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from weathervane import saved_model as savedmodel
 from weathervane.data import images
 from weathervane.data.scenes import WEATHERS, render
 from weathervane.errors import PackageError
@@ -31,6 +30,7 @@ from weathervane.registry.package import (
     Package,
     seal,
 )
+from weathervane.saved_model import SIGNATURE, SavedModel
 
 # Scenes to choose the golden ones from, and how many of each way to encode are chosen.
 _CANDIDATES = 48
@@ -119,11 +119,16 @@ def build_package(
         data_digest=data_digest,
         code_version=code_version,
     )
-    classify = savedmodel.load(saved_model)
+    reference = SavedModel(saved_model)
+    if (reference.size, reference.classes) != (size, len(description.labels)):
+        raise PackageError(
+            f"the SavedModel takes {reference.size} pixels a side and tells {reference.classes} "
+            f"classes; expected are {size} pixels and {', '.join(labels)}"
+        )
     with new_folder(out) as folder:
         _copy(saved_model, folder)
         _write(folder / LITERT_MODEL, convert(folder))
-        _write_golden(folder, _choose(_candidates(classify, description)))
+        _write_golden(folder, _choose(_candidates(reference, size)))
         package = seal(folder, description)
         engine = _LiteRT(folder / LITERT_MODEL)
         package.check_golden(lambda picture: engine(images.load(picture, size)))
@@ -139,7 +144,7 @@ def convert(saved_model: Path) -> bytes:
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_saved_model(
-        str(saved_model), signature_keys=[savedmodel.SIGNATURE]
+        str(saved_model), signature_keys=[SIGNATURE]
     )
     try:
         converted: bytes = converter.convert()
@@ -157,29 +162,17 @@ def _copy(saved_model: Path, folder: Path) -> None:
             shutil.copyfile(path, folder / relative)
 
 
-def _candidates(classify: savedmodel.Classify, description: Description) -> list[_Candidate]:
+def _candidates(reference: SavedModel, size: int) -> list[_Candidate]:
     """Scenes of every weather, encoded in turn, with what the SavedModel says of each."""
     found = []
     for number, encoding in zip(range(_CANDIDATES), cycle(_ENCODINGS)):
-        # Each encoding meets each weather: their numbers have no common factor.
+        # Each encoding meets each weather: 4 and 5 have no common factor.
         picture = encoding.encode(render(WEATHERS[number % len(WEATHERS)], number))
-        pixels = images.load(picture, description.size)
-        try:
-            # One by one, as a sum over a batch may be taken in another order.
-            (probabilities,) = classify(pixels[None])
-        except Exception as error:
-            raise PackageError(
-                f"the SavedModel does not take pictures of {description.size} pixels a side: "
-                f"{error}"
-            ) from error
+        # One by one, as a sum over a batch may be taken in another order.
+        (probabilities,) = reference(images.load(picture, size)[None])
+        if not np.isfinite(probabilities).all():
+            raise PackageError("the SavedModel answers NaN or infinity: its weights are broken")
         found.append(_Candidate(encoding, picture, probabilities))
-    classes = found[0].probabilities.size
-    if classes != len(description.labels):
-        raise PackageError(
-            f"the SavedModel tells {classes} classes, labels are {', '.join(description.labels)}"
-        )
-    if not all(np.isfinite(each.probabilities).all() for each in found):
-        raise PackageError("the SavedModel answers NaN or infinity: its weights are broken")
     return found
 
 

@@ -68,11 +68,9 @@ def steps_of(record: Iterable[Mapping[str, Any]], rollout: str) -> list[Step]:
 
 
 def table(steps: Iterable[Step]) -> Table:
-    """The steps as a table for the terminal."""
+    """The steps as a table for the terminal; pairs are canary / stable."""
     shown = Table(box=None, padding=(0, 2, 0, 0))
-    for title in ("weight", "requests", "canary got", "failed: canary", "stable", "p95: canary"):
-        shown.add_column(title, justify="right")
-    for title in ("stable", "probes: canary", "stable"):
+    for title in ("weight", "requests", "to canary", "failed", "p95, ms", "probes right"):
         shown.add_column(title, justify="right")
     shown.add_column("then")
     for step in steps:
@@ -80,12 +78,9 @@ def table(steps: Iterable[Step]) -> Table:
             f"{step.weight} %",
             str(step.requests),
             _percent(step.share),
-            str(step.canary_errors),
-            str(step.stable_errors),
-            _milliseconds(step.canary_p95),
-            _milliseconds(step.stable_p95),
-            _percent(step.canary_accuracy),
-            _percent(step.stable_accuracy),
+            f"{step.canary_errors} / {step.stable_errors}",
+            f"{_milliseconds(step.canary_p95)} / {_milliseconds(step.stable_p95)}",
+            f"{_percent(step.canary_accuracy)} / {_percent(step.stable_accuracy)}",
             step.decision,
         )
     return shown
@@ -96,7 +91,7 @@ def _percent(share: float | None) -> str:
 
 
 def _milliseconds(seconds: float | None) -> str:
-    return "-" if seconds is None else f"{seconds * 1000:.0f} ms"
+    return "-" if seconds is None else f"{seconds * 1000:.0f}"
 
 
 def _step(look: Mapping[str, Any]) -> Step:

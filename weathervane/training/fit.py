@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 Inputs = NDArray[Any]  # pictures or features, [n, …]
 Labels = NDArray[np.int64]  # [n]
 
+# An epoch of few pictures goes through them several times, each time changed otherwise: it takes
+# hundreds of steps to learn anything, however few the pictures are.
+_LEAST_STEPS = 32
+_WEIGHT_DECAY = 0.01
+
 
 def fit(
     model: "keras.Model",
@@ -29,7 +34,7 @@ def fit(
     progress: Callable[[str], None],
     augment: Callable[[Inputs], Inputs] | None = None,
 ) -> Curves:
-    """Fit ``model`` (inputs to probabilities) with Adam, cosine decay and early stopping.
+    """Fit ``model`` (inputs to probabilities) with AdamW, cosine decay and early stopping.
 
     Classes weigh the same, however many pictures each has. On return the model has the weights of
     the epoch with the lowest cross-entropy on ``validation``. The order of the pictures follows
@@ -38,10 +43,11 @@ def fit(
     import keras
 
     inputs, labels = training
-    steps = -(-len(labels) // config.batch_size)
+    steps = max(-(-len(labels) // config.batch_size), _LEAST_STEPS)
     model.compile(
-        keras.optimizers.Adam(
-            keras.optimizers.schedules.CosineDecay(config.learning_rate, steps * config.epochs)
+        keras.optimizers.AdamW(
+            keras.optimizers.schedules.CosineDecay(config.learning_rate, steps * config.epochs),
+            weight_decay=_WEIGHT_DECAY,
         ),
         "sparse_categorical_crossentropy",
         # The loss weighs classes and holds penalties; curves are of the plain cross-entropy.

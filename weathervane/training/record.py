@@ -1,11 +1,14 @@
 """What is kept of a training: how, on what, and how it went. JSON in and out."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from weathervane.config import TrainConfig, from_mapping
+from pydantic import TypeAdapter, ValidationError
+
+from weathervane.config import TrainConfig
+from weathervane.data.files import write_whole
+from weathervane.errors import DataError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,15 +40,18 @@ class TrainingRecord:
 
     def write(self, path: Path) -> None:
         """Write it as JSON, whole or not at all."""
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False), encoding="utf-8")
-        partial.replace(path)
+        write_whole(path, TypeAdapter(TrainingRecord).dump_json(self, indent=1))
 
-    @classmethod
-    def read(cls, path: Path) -> "TrainingRecord":
+    @staticmethod
+    def read(path: Path) -> "TrainingRecord":
         """Read what `write` wrote.
 
         Raises:
-            UsageError: when the file does not hold a training record.
+            DataError: when it is absent or is no training record.
         """
-        return from_mapping(cls, json.loads(path.read_text(encoding="utf-8")), str(path))
+        try:
+            return TypeAdapter(TrainingRecord).validate_json(path.read_bytes())
+        except OSError as error:
+            raise DataError(f"cannot read the record {path}: {error.strerror}") from error
+        except ValidationError as error:
+            raise DataError(f"{path} is not a training record") from error

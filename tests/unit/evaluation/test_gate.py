@@ -74,6 +74,12 @@ def test_a_class_that_is_never_found_is_refused_by_name():
     assert "recall of the worst class, sunny" in refused(blind)
 
 
+def test_a_model_that_answers_with_no_number_is_refused():
+    broken = replace(GOOD, figures=replace(GOOD.figures, unanswered=0.005))
+
+    assert refused(broken) == ["share of pictures without an answer"]
+
+
 def test_a_slow_candidate_is_refused():
     assert refused(replace(GOOD, latency_p95_seconds=0.3)) == ["latency p95, s"]
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from weathervane.evaluation.metrics import calibration_error, measure
+from weathervane.evaluation.metrics import calibration_error, measure, reliability, settle
 
 CLASSES = ("cloudy", "rainy", "sunny")
 
@@ -44,19 +44,42 @@ def test_a_class_without_test_pictures_does_not_pull_the_means_down():
 def test_confidence_that_is_as_high_as_accuracy_is_calibrated():
     labels = np.array([0] * 9 + [1])
 
-    # Nine of ten are right, and each is said with 90 %: the ten fall into bins of one.
-    assert calibration_error(np.tile(labels, 100), sure([0] * 1000)) == pytest.approx(0, abs=0.01)
+    # Nine of ten are right, and each is said with 90 %.
+    bins = reliability(np.tile(labels, 100), sure([0] * 1000))
+
+    assert calibration_error(bins) == pytest.approx(0, abs=0.01)
 
 
 def test_confidence_without_reason_is_a_calibration_error():
-    assert calibration_error(np.array([1] * 100), sure([0] * 100)) == pytest.approx(0.9)
+    assert calibration_error(reliability(np.array([1] * 100), sure([0] * 100))) == pytest.approx(
+        0.9
+    )
+
+
+def test_bins_of_reliability_hold_every_picture_from_the_least_confidence_on():
+    rng = np.random.default_rng(0)
+    bins = reliability(rng.integers(0, 3, 57), rng.dirichlet((1, 1, 1), 57))
+
+    assert sum(one.pictures for one in bins) == 57
+    assert [one.confidence for one in bins] == sorted(one.confidence for one in bins)
+
+
+def test_an_answer_that_is_no_number_is_counted_and_takes_nothing_else_with_it():
+    probabilities = sure([0, 1, 2, 2])
+    probabilities[1, 0], probabilities[2, 2] = np.nan, np.inf
+
+    figures = measure(np.array([0, 1, 2, 2]), probabilities, CLASSES)
+
+    assert figures.unanswered == 0.5
+    assert figures.accuracy == 0.5
+    assert np.isfinite((figures.log_loss, figures.ece, figures.macro_f1)).all()
+    assert settle(probabilities)[1] == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize(
     ("probabilities", "told"),
     [
         (sure([0, 1])[:, :2], r"must be \[2, 3\]"),
-        (np.full((2, 3), np.nan, np.float32), "not finite"),
         (np.zeros((0, 3), np.float32), "at least one picture|must be"),
     ],
 )

@@ -28,6 +28,7 @@ HEALTHY = ServeConfig(
         ({"http_port": 9000, "grpc_port": 9000}, "are both 9000"),
         ({"threads": 0}, "--threads must be at least 1"),
         ({"queue": -1}, "--queue must be at least 0"),
+        ({"max_wait_seconds": 0}, "--max-wait-seconds must be above 0"),
         ({"max_body_mebibytes": 0}, "--max-body-mebibytes must be at least 1"),
     ],
 )

@@ -29,6 +29,40 @@ def test_what_finds_no_place_is_turned_away_at_once_and_places_come_back():
     workers.close()
 
 
+def test_slow_jobs_may_wait_in_smaller_numbers_than_quick_ones():
+    now = 0.0
+    workers = Workers(threads=1, queue=64, max_wait_seconds=1.0, clock=lambda: now)
+    go_on = Event()
+
+    def lasting(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    async def admitted() -> int:
+        go_on.clear()
+        taken = [asyncio.ensure_future(workers.run(lambda: go_on.wait(5)))]
+        await asyncio.sleep(0)
+        with suppress(ProtocolError):
+            while len(taken) < 100:
+                task = asyncio.ensure_future(workers.run(lambda: None))
+                await asyncio.sleep(0)
+                if task.done():
+                    task.result()
+                taken.append(task)
+        go_on.set()
+        await asyncio.gather(*taken)
+        return len(taken) - 1
+
+    async def after(seconds: float) -> int:
+        for _ in range(100):
+            await workers.run(lambda: lasting(seconds))
+        return await admitted()
+
+    assert asyncio.run(after(0.001)) == 64
+    assert asyncio.run(after(0.3)) == 3
+    workers.close()
+
+
 def test_a_place_is_held_until_the_job_ends_even_when_nobody_waits_for_it():
     workers = Workers(threads=1, queue=0)
     started, go_on = Event(), Event()

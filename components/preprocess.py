@@ -1,0 +1,34 @@
+"""Step 2: split the pictures, and make them the arrays that models see."""
+
+from kfp import dsl
+
+from components.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def preprocess(
+    data: str,
+    settings: dict,
+    image_size: int,
+    report: dsl.Input[dsl.Artifact],
+    manifest: dsl.Output[dsl.Artifact],
+    dataset: dsl.Output[dsl.Dataset],
+) -> None:
+    """Write the manifest and the prepared data set; pictures that did not pass end the pipeline."""
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from weathervane import config
+    from weathervane.data import prepare, sources
+    from weathervane.data.manifest import build
+    from weathervane.data.report import Report
+
+    chosen = config.from_mapping(config.PipelineSettings, settings, "settings")
+    rows = build(Report.read(Path(report.path)), chosen.split)
+    rows.write(Path(manifest.path))
+    with TemporaryDirectory() as scratch:
+        folder = sources.local_folder(data, Path(scratch, "pictures"))
+        prepared = prepare.prepare(rows, folder, image_size, Path(dataset.path))
+    dataset.metadata["data_digest"] = rows.digest
+    for split, counts in prepared.counts.items():
+        print(f"{split}: {sum(counts.values())} pictures")

@@ -1,0 +1,132 @@
+"""``weathervane pipeline …``: compile the training pipeline, or run it on this machine."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from weathervane.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipelines.run import PipelineResult
+
+
+app = typer.Typer(help="Train candidates, judge them, register the best.", no_args_is_help=True)
+
+
+def register(root: typer.Typer) -> None:
+    """Join the command line."""
+    from pipelines.demo.commands import register as register_demo
+
+    root.add_typer(app, name="pipeline")
+    register_demo(root)
+
+
+@app.command("compile")
+def compile_(
+    out: Annotated[Path, typer.Option(help="The folder for the YAML.")] = Path(),
+) -> None:
+    """Compile the pipelines to the YAML that Kubeflow Pipelines takes."""
+    _require_kfp()
+    from pipelines.compile import compile_all
+
+    for path in compile_all(out):
+        typer.echo(path)
+
+
+@app.command()
+def run(
+    *,
+    data: Annotated[
+        str, typer.Option(help="A folder of class folders, or s3://bucket/prefix in the store.")
+    ],
+    architectures: Annotated[
+        str,
+        typer.Option(
+            help="What to train, with commas: cnn, cnn-small, mobilenetv2, efficientnetb0."
+        ),
+    ] = "cnn,mobilenetv2",
+    image_size: Annotated[int, typer.Option(help="Pixels a side of what models see.")] = 96,
+    weights: Annotated[
+        str | None, typer.Option(help='For backbones: a file, or "imagenet" to download them.')
+    ] = None,
+    settings: Annotated[
+        Path | None, typer.Option(help="YAML with sections validation, split, train, gate.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="The registered model.")] = "weather",
+) -> None:
+    """Run the training pipeline here; exits with 4 when the gate refuses every candidate."""
+    _require_kfp()
+    from pipelines.run import run_training
+    from weathervane import config
+
+    result = run_training(
+        data,
+        folder=config.state_folder() / "pipeline",
+        environment=_platform(),
+        architectures=[name.strip() for name in architectures.split(",") if name.strip()],
+        image_size=image_size,
+        weights=weights,
+        settings=config.read_yaml(settings) if settings else {},
+        model=model,
+        progress=typer.echo,
+    )
+    _show(result, model)
+    if not result.passed:
+        raise typer.Exit(ExitCode.GATE_REFUSED)
+
+
+def _show(result: "PipelineResult", model: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    judged = result.judgement
+    table = Table("candidate", "accuracy", "macro F1", "p95, ms", "MiB", "verdict")
+    champion = {"champion": judged.champion} if judged.champion else {}
+    for name, one in {**judged.evaluations, **champion}.items():
+        verdict = judged.verdicts.get(name)
+        table.add_row(
+            name,
+            f"{one.figures.accuracy:.3f}",
+            f"{one.figures.macro_f1:.3f}",
+            f"{one.latency_p95_seconds * 1000:.1f}",
+            f"{one.size_mebibytes:.1f}",
+            "" if verdict is None else "passed" if verdict.passed else "refused",
+        )
+    console.print(table)
+    for name, verdict in judged.verdicts.items():
+        if not verdict.passed:
+            console.print(f"{name} refused: {'; '.join(verdict.reasons)}")
+    console.print(f"reports: {result.validation_report}, {result.comparison_report}")
+    if result.passed:
+        console.print(
+            f"{judged.chosen} is the challenger of {model}, version {result.version}: package "
+            f"{result.digest}"
+        )
+    else:
+        console.print("the gate refused every candidate: nothing was registered")
+
+
+def _require_kfp() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("kfp") is None:
+        raise UsageError("pipelines need kfp; install it: pip install 'weathervane[pipelines]'")
+
+
+def _platform() -> "Mapping[str, str]":
+    """The variables that the steps need: named by ours, or those of the platform that runs here."""
+    from weathervane import config
+    from weathervane.local.platform import Platform
+
+    try:
+        config.tracking_uri()
+        config.store_from_environment()
+    except UsageError:
+        platform = Platform(config.state_folder())
+        platform.addresses()  # says how to start it, when it does not run
+        return platform.environment()
+    return {}

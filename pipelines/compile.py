@@ -1,0 +1,30 @@
+"""Pipelines to YAML: ``python -m pipelines.compile`` rewrites what lies beside their sources.
+
+In: the pipeline functions. Out: ``<name>.yaml`` each, the same bytes whenever nothing changed.
+"""
+
+from pathlib import Path
+
+# Compiled beside their sources and checked in, so that a change is seen where it acts.
+BESIDE = Path(__file__).parent
+TRAINING = "training.yaml"
+
+
+def compile_all(folder: Path) -> tuple[Path, ...]:
+    """Compile every pipeline into ``folder``, and return the files' paths."""
+    from kfp import compiler
+
+    from pipelines.training import training_pipeline
+
+    folder.mkdir(parents=True, exist_ok=True)
+    compiled = []
+    for name, pipeline in ((TRAINING, training_pipeline),):
+        path = folder / name
+        compiler.Compiler().compile(pipeline, str(path))
+        compiled.append(path)
+    return tuple(compiled)
+
+
+if __name__ == "__main__":
+    for path in compile_all(BESIDE):
+        print(path)

@@ -1,0 +1,43 @@
+"""A data set and a candidate, small enough to be made once for all tests with TensorFlow."""
+
+from pathlib import Path
+
+import cv2
+import pytest
+
+from weathervane.config import SplitConfig, TrainConfig, ValidationConfig
+from weathervane.data.manifest import build
+from weathervane.data.prepare import Dataset, prepare
+from weathervane.data.scenes import render
+from weathervane.data.validation import validate
+from weathervane.training.record import TrainingRecord
+from weathervane.training.train import train
+
+SIZE = 32
+CLASSES = ("foggy", "rainy", "sunny")
+# One after the other, as the first import of TensorFlow takes most of the time.
+CONFIG = TrainConfig(epochs=3, learning_rate=3e-3, seed=5)
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    folder = tmp_path_factory.mktemp("pictures")
+    for label in CLASSES:
+        (folder / label).mkdir()
+        for seed in range(24 if label == "sunny" else 16):
+            scene = cv2.cvtColor(render(label, seed, 80, 60), cv2.COLOR_RGB2BGR)
+            cv2.imwrite(str(folder / label / f"{seed}.png"), scene)
+    manifest = build(validate(folder, ValidationConfig()), SplitConfig(seed=1))
+    return prepare(manifest, folder, SIZE, tmp_path_factory.mktemp("prepared") / "dataset")
+
+
+@pytest.fixture(scope="session")
+def candidate(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("candidates") / "cnn"
+    train(dataset, CONFIG, out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def record(candidate: Path) -> TrainingRecord:
+    return TrainingRecord.read(candidate / "training.json")

@@ -1,0 +1,185 @@
+"""Candidates are trained for real: on a few dozen scenes, at 32 pixels a side."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.training.conftest import CLASSES, CONFIG, SIZE
+from weathervane.data.prepare import Dataset
+from weathervane.errors import UsageError
+from weathervane.evaluation.evaluate import evaluate
+from weathervane.saved_model import SavedModel
+from weathervane.training.architectures import ARCHITECTURES
+from weathervane.training.record import TrainingRecord
+from weathervane.training.train import train
+
+
+@pytest.fixture(scope="session")
+def backbone_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from keras import applications, utils
+
+    utils.set_random_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "mobilenetv2.weights.h5"
+    shape = (SIZE, SIZE, 3)
+    applications.MobileNetV2(weights=None, include_top=False, input_shape=shape).save_weights(path)
+    return path
+
+
+def test_a_candidate_tells_how_it_was_trained(record: TrainingRecord, dataset: Dataset):
+    assert record.settings == CONFIG
+    assert (record.classes, record.size, record.data_digest) == (CLASSES, SIZE, dataset.data_digest)
+    assert record.pictures["train"] == sum(dataset.counts["train"].values())
+    assert len(record.curves.loss) == len(record.curves.validation_accuracy) == CONFIG.epochs
+    assert record.curves.validation_loss[record.best_epoch - 1] == min(
+        record.curves.validation_loss
+    )
+    assert {"python", "keras", "numpy"} <= record.versions.keys()
+
+
+def test_a_candidate_takes_pictures_and_gives_probabilities(candidate: Path, dataset: Dataset):
+    model = SavedModel(candidate / "model")
+    pictures, _ = dataset.arrays("test")
+
+    together = model(pictures)
+
+    assert (model.size, model.classes) == (SIZE, len(CLASSES))
+    assert together.dtype == np.float32
+    assert together.sum(axis=1) == pytest.approx(1, abs=1e-6)
+    assert model(pictures[:1]) == pytest.approx(together[:1], abs=1e-6)
+
+
+def test_a_candidate_has_learned_something(candidate: Path, dataset: Dataset):
+    evaluation = evaluate(candidate / "model", dataset, "cnn")
+
+    assert evaluation.figures.accuracy > 0.5
+    assert evaluation.labels == tuple(dataset.arrays("test")[1])
+    assert 0 < evaluation.latency_p50_seconds <= evaluation.latency_p95_seconds < 1
+    assert 0.1 < evaluation.size_mebibytes < 2
+
+
+def test_the_same_seed_gives_the_same_figures(
+    dataset: Dataset, candidate: Path, record: TrainingRecord, tmp_path: Path
+):
+    lines: list[str] = []
+
+    again = train(dataset, CONFIG, tmp_path / "again", lines.append)
+
+    assert again.curves == record.curves
+    pictures, _ = dataset.arrays("test")
+    first, second = SavedModel(candidate / "model"), SavedModel(tmp_path / "again" / "model")
+    assert np.array_equal(first(pictures), second(pictures))
+    # Every epoch was told, with the time left.
+    epochs = [f"cnn epoch {number}/{CONFIG.epochs}" for number in range(1, CONFIG.epochs + 1)]
+    assert [line.split(":")[0] for line in lines] == epochs
+    assert all("s left" in line for line in lines)
+
+
+def test_training_ends_when_the_validation_loss_does_not_fall(dataset: Dataset, tmp_path: Path):
+    # Steps this large learn nothing.
+    hopeless = replace(CONFIG, epochs=9, patience=1, learning_rate=30.0)
+
+    record = train(dataset, hopeless, tmp_path / "out")
+
+    assert len(record.curves.loss) < 9
+
+
+def test_an_interrupted_training_leaves_nothing(dataset: Dataset, tmp_path: Path):
+    def interrupt(line: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(dataset, CONFIG, tmp_path / "out", interrupt)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_backbone_with_weights_is_left_as_it_is_and_gets_a_head(
+    dataset: Dataset, backbone_weights: Path, tmp_path: Path
+):
+    lines: list[str] = []
+    config = replace(CONFIG, architecture="mobilenetv2", weights=str(backbone_weights))
+
+    record = train(dataset, config, tmp_path / "out", lines.append)
+
+    assert record.weights.startswith("sha256:")
+    assert any("features" in line for line in lines)
+    # The head was trained on standardised features; the exported model knows nothing of them.
+    pictures, labels = dataset.arrays("validation")
+    told = SavedModel(tmp_path / "out" / "model")(pictures).argmax(axis=1)
+    expected = record.curves.validation_accuracy[record.best_epoch - 1]
+    assert (told == labels).mean() == pytest.approx(expected)
+
+
+def test_weights_are_not_for_an_architecture_that_has_none(dataset: Dataset, tmp_path: Path):
+    lines: list[str] = []
+
+    record = train(dataset, replace(CONFIG, epochs=1, weights="x.h5"), tmp_path, lines.append)
+
+    assert record.weights == "none"
+    assert "takes no weights" in lines[0]
+
+
+def test_weights_of_another_network_are_refused(
+    dataset: Dataset, backbone_weights: Path, tmp_path: Path
+):
+    config = replace(CONFIG, architecture="efficientnetb0", weights=str(backbone_weights))
+
+    with pytest.raises(UsageError, match="not of this network"):
+        train(dataset, config, tmp_path / "out")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"architecture": "resnet"}, "there are cnn, mobilenetv2, efficientnetb0"),
+        ({"architecture": "mobilenetv2", "weights": "absent.h5"}, "no file of weights absent.h5"),
+    ],
+)
+def test_wrong_settings_are_refused_by_name(dataset: Dataset, tmp_path: Path, wrong, complaint):
+    with pytest.raises(UsageError, match=complaint):
+        train(dataset, replace(CONFIG, **wrong), tmp_path / "out")
+
+
+def test_a_folder_that_is_taken_is_left_alone(dataset: Dataset, tmp_path: Path):
+    (tmp_path / "diary.txt").write_text("mine")
+
+    with pytest.raises(UsageError, match="not an empty folder"):
+        train(dataset, CONFIG, tmp_path)
+
+    assert (tmp_path / "diary.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+def test_every_architecture_makes_features_of_pictures_of_any_size(name: str):
+    network = ARCHITECTURES[name].features(48, None)
+
+    assert network(np.zeros((2, 48, 48, 3), np.uint8)).shape == (2, network.output_shape[1])
+
+
+def test_published_efficientnet_weights_see_pictures_divided_by_their_deviation(tmp_path: Path):
+    from keras import Model, applications, layers
+
+    mean, deviation = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+    shape = (SIZE, SIZE, 3)
+    published = applications.EfficientNetB0(weights=None, include_top=False, input_shape=shape)
+    (standardise,) = _layers(published, layers.Normalization)
+    standardise.set_weights([mean, deviation, np.int64(0)])
+    published.save_weights(tmp_path / "published.weights.h5")
+
+    ours = ARCHITECTURES["efficientnetb0"].features(SIZE, str(tmp_path / "published.weights.h5"))
+
+    (network,), (ahead,) = _layers(ours, Model), _layers(ours, layers.Rescaling)
+    (standardise,) = _layers(network, layers.Normalization)
+    seen = Model(network.inputs, standardise.output)
+    pictures = np.random.default_rng(0).integers(0, 256, (2, *shape)).astype(np.uint8)
+    assert seen(ahead(pictures)).numpy() == pytest.approx(
+        (pictures / 255 - mean) / deviation, abs=1e-5
+    )
+
+
+def _layers(model, kind):
+    return [layer for layer in model.layers if isinstance(layer, kind)]
