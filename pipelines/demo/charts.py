@@ -34,7 +34,8 @@ def timeline(requests: Sequence[Request], releases: Sequence[Release]) -> str:
         lost = [sum(column) for column in zip(*failed.values(), strict=True)]
         axes.bar(seconds, lost, width=1.0, color=_FAILED, label="failed", zorder=3)
     for release in releases:
-        _mark(axes, release, start, top)
+        if release.ended_at > start:
+            _mark(axes, release, start, top)
     axes.set(xlim=(0, end - start), ylim=(0, top * 1.45), xlabel="seconds", ylabel="requests/s")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=6, frameon=False)
     return _svg(figure)
@@ -52,7 +53,7 @@ def bars(values: Mapping[str, int], unit: str) -> str:
 
 def _mark(axes: "Axes", release: Release, start: float, top: float) -> None:
     """Shade a release and write its weights where they began to act."""
-    begun, ended = release.begun_at - start, release.ended_at - start
+    begun, ended = max(0.0, release.begun_at - start), release.ended_at - start
     axes.axvspan(begun, ended, color="#000000", alpha=0.05, linewidth=0)
     axes.text(begun + 0.5, top * 1.33, release.title, fontsize=8, weight="bold", clip_on=True)
     for at, weight in release.weights:

@@ -168,7 +168,7 @@ def test_pictures_that_cannot_be_used_end_the_command_with_3_and_a_report(place:
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"architectures": ["cnm"]}, "no architecture cnm; there are cnn, mobilenetv2"),
+        ({"architectures": ["cnm"]}, "no architecture cnm; there are cnn, cnn-small, mobilenetv2"),
         ({"architectures": []}, "no architecture to train"),
         ({"architectures": ["cnn", "cnn"]}, "each architecture once"),
         ({"image_size": 8}, "from 32 to 512 pixels, got 8"),

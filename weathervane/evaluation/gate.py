@@ -106,7 +106,10 @@ def _against(candidate: Evaluation, champion: Evaluation, config: GateConfig) ->
         )
     loss = champion.figures.accuracy - candidate.figures.accuracy
     p_value = _mcnemar(candidate, champion)
-    lost = f"{loss:.3f} of accuracy lost against the champion's {champion.figures.accuracy:.3f}"
+    lost = (
+        f"{max(loss, 0):.3f} of accuracy lost against the champion's "
+        f"{champion.figures.accuracy:.3f}"
+    )
     return [
         Gate(
             name="accuracy lost against the champion",

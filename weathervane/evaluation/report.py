@@ -3,13 +3,14 @@
 In: a judgement, and the record of each training. Out: HTML that needs nothing beside it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from weathervane.data.files import write_whole
 from weathervane.evaluation.gate import Judgement
+from weathervane.evaluation.metrics import Bin
 from weathervane.training.record import Curves, TrainingRecord
 
 _WIDTH, _HEIGHT = 300.0, 110.0
@@ -30,6 +31,9 @@ def write_comparison(
         judgement=judgement,
         trainings=trainings,
         curves={name: _curves(record.curves) for name, record in trainings.items()},
+        reliability={
+            name: _dots(one.figures.reliability) for name, one in judgement.evaluations.items()
+        },
         width=_WIDTH,
         height=_HEIGHT,
     )
@@ -42,6 +46,13 @@ def _curves(curves: Curves) -> dict[str, str]:
         "training": _points(curves.accuracy),
         "validation": _points(curves.validation_accuracy),
     }
+
+
+def _dots(bins: Sequence[Bin]) -> list[tuple[str, str]]:
+    """Centres of dots in a square: confidence to the right, accuracy upwards, both from 0 to 1."""
+    return [
+        (f"{one.confidence * _HEIGHT:.1f}", f"{_HEIGHT * (1 - one.accuracy):.1f}") for one in bins
+    ]
 
 
 def _points(values: tuple[float, ...]) -> str:

