@@ -138,7 +138,8 @@ class Rollout:
 
     def _drive(self, state: RolloutState, probes: Sequence[LabelledPicture]) -> Outcome:
         self._looked_at = self._clock.monotonic()
-        if state.phase is Phase.RUNNING:
+        # What is to be taken back need not be brought back first.
+        if state.phase is Phase.RUNNING and self._abort_asked(state) is None:
             state = self._converge(state)
         while state.phase is Phase.RUNNING:
             state, seen, live = self._look(state)
@@ -146,9 +147,8 @@ class Rollout:
             self._record(state, "look", {**figures(seen), **decision(action)})
             state = self._apply(state, action, live, probes)
         if state.phase is Phase.PROMOTING:
-            self._deployment.promote()
-            state = replace(state, phase=Phase.PROMOTED)
-        elif state.phase is Phase.ROLLING_BACK:
+            state = self._promote(state)
+        if state.phase is Phase.ROLLING_BACK:
             state = self._count_last_failures(state)
             self._deployment.rollback(state.why)
             state = replace(state, phase=Phase.ROLLED_BACK)
@@ -156,6 +156,17 @@ class Rollout:
         self._record(state, state.phase.value, {"why": state.why})
         self._say(f"{state.phase.value}: {state.why}")
         return Outcome(promoted=state.phase is Phase.PROMOTED, why=state.why, state=state)
+
+    def _promote(self, state: RolloutState) -> RolloutState:
+        """Make the canary stable; one that somebody removed meanwhile is not called promoted."""
+        self._deployment.promote()
+        stable = self._deployment.observe().stable
+        if stable and stable.digest == state.release.digest:
+            return replace(state, phase=Phase.PROMOTED)
+        why = "the canary was gone when it should have become stable: something else removed it"
+        state = replace(state, phase=Phase.ROLLING_BACK, why=why)
+        self._write(state)
+        return state
 
     def _count_last_failures(self, state: RolloutState) -> RolloutState:
         """Take the traffic away first: with the canary its counters go, and each failure counts."""

@@ -260,6 +260,52 @@ def test_an_abort_of_an_ended_rollout_does_nothing():
     stage.assert_settled(NEW.digest)
 
 
+def test_a_canary_removed_just_before_its_promotion_is_not_called_promoted():
+    stage = Stage()
+    promote = stage.deployment.promote
+
+    def too_late() -> None:
+        stage.deployment.rollback("somebody else")
+        promote()
+
+    stage.deployment.promote = too_late  # type: ignore[method-assign]
+
+    outcome = stage.run()
+
+    assert not outcome.promoted
+    assert "removed it" in outcome.why
+    stage.assert_settled(OLD.digest)
+
+
+def writes_take(stage: Stage, seconds: float) -> None:
+    """Let the stage's traffic go on while its journal writes."""
+    write = stage.journal.write
+
+    def slowly(state: Any) -> None:
+        stage.clock.sleep(seconds)
+        write(state)
+
+    stage.journal.write = slowly  # type: ignore[method-assign]
+
+
+def test_requests_that_fail_while_the_canary_is_taken_back_are_counted():
+    stage = Stage(behaviours={NEW.digest: Behaviour(error_share=0.5)})
+    writes_take(stage, 2)
+    rollback = stage.deployment.rollback
+    failed = []
+
+    def watched(why: str) -> None:
+        failed.append(stage.deployment.counts()["weather-00002"].errors)
+        rollback(why)
+
+    stage.deployment.rollback = watched  # type: ignore[method-assign]
+
+    outcome = stage.run()
+
+    assert outcome.state is not None
+    assert failed == [outcome.state.in_all["weather-00002"].errors]
+
+
 class Killed(BaseException):
     """Stands for SIGKILL: nothing in the code under test may catch it."""
 
@@ -332,6 +378,29 @@ def test_killed_at_any_write_and_started_again_it_ends_right(
     assert write > 20
 
 
+def test_traffic_of_the_old_weight_is_no_evidence_of_a_step_that_was_killed_as_it_began():
+    stage = Stage()
+    writes_take(stage, 7)
+    set_weight = stage.deployment.set_weight
+
+    def dies_at_50(percent: int) -> None:
+        set_weight(percent)
+        if percent == 50:
+            stage.deployment.set_weight = set_weight  # type: ignore[method-assign]
+            raise Killed
+
+    stage.deployment.set_weight = dies_at_50  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        stage.run()
+    assert stage.run().promoted
+
+    looks = [entry for entry in stage.journal.record if entry.get("weight") == 50]
+    assert looks
+    for entry in looks:
+        requests = entry["canary"]["requests"] + entry["stable"]["requests"]
+        assert entry["canary"]["requests"] == pytest.approx(requests / 2, abs=requests * 0.01)
+
+
 def test_a_killed_rollout_is_not_continued_with_another_package():
     stage = Stage()
     assert kill_at(stage, 9, after=True)
@@ -348,6 +417,19 @@ def test_a_killed_rollout_can_be_aborted_by_anybody():
 
     assert outcome is not None
     assert not outcome.promoted
+    stage.assert_settled(OLD.digest)
+
+
+def test_the_abort_of_a_rollout_that_died_before_its_canary_starts_none():
+    stage = Stage()
+    assert kill_at(stage, 3, after=False)
+    assert stage.deployment.observe().canary is None
+    started: list[Release] = []
+    stage.deployment.start_canary = started.append  # type: ignore[method-assign]
+
+    assert stage.rollout().abort("bert", "its machine died")
+
+    assert started == []
     stage.assert_settled(OLD.digest)
 
 
