@@ -66,8 +66,8 @@ test: setup ## Everything that needs no cluster and no accelerator
 	@.venv/bin/pytest
 
 .PHONY: bench-demo
-bench-demo: setup ## The demo against its bounds: twice on samples, two at once, on photographs if there are
-	@$(PY) -m tests.bench.demo
+bench-demo: setup ## The demo against its bounds; PART=samples, together or photographs for one of them
+	@$(PY) -m tests.bench.demo $(PART)
 
 .PHONY: soak-kill
 soak-kill: setup ## A rollout killed at 20 seeded moments and started again

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pipelines.demo.pace import steady_rate
 from pipelines.demo.releases import Releaser
 from pipelines.demo.report import write_report
 from pipelines.demo.script import Script
@@ -38,9 +39,6 @@ _FIRST_TRAINING: Mapping[str, Any] = {
     "gate": {"min_accuracy": 0.35, "min_macro_f1": 0.25, "min_class_recall": 0.0},
 }
 _TRAFFIC = "traffic"
-# The clients' rate: a share of what one thread can serve, where a request costs what its picture
-# costs and this much around it.
-_MAX_RATE, _BUSY_SHARE, _REQUEST_SECONDS = 120.0, 0.6, 0.004
 
 
 def play(script: Script, say: Callable[[str], None]) -> Summary | None:
@@ -81,6 +79,7 @@ class _Stage:
         self._acts: list[Act] = []
         self._trainings: list[Training] = []
         self._releases: list[Release] = []
+        self._rate = 0.0  # requests a second, once there are models to take them
 
     def set_up(self) -> None:
         """Start the platform, and render pictures meanwhile when there are none."""
@@ -127,17 +126,26 @@ class _Stage:
     @contextmanager
     def traffic(self) -> Iterator[None]:
         """Clients that send pictures all the time, in a process of their own."""
+        challenger = self._releaser.challenger()
+        probes = self._releaser.probes(challenger)
         pictures = self._folder / "pictures"
         pictures.mkdir()
-        for probe in self._releaser.probes(self._releaser.challenger()):
+        for probe in probes:
             (pictures / f"{probe.sha256}.jpg").write_bytes(probe.picture)
+        self._rate = self._script.requests_per_second or min(
+            steady_rate(package, [probe.picture for probe in probes])
+            for package in (
+                self._releaser.package(self._releaser.champion(), self._folder / "first"),
+                self._releaser.package(challenger, self._folder / "better"),
+            )
+        )
         processes.start(
             self.platform.state,
             _TRAFFIC,
             [
                 *(sys.executable, "-P", "-m", "weathervane.local.traffic", "--model", SERVICE),
                 *("--address", self.platform.addresses().gateway, "--pictures", str(pictures)),
-                *("--rate", f"{self._rate():.0f}", "--out", str(self._requests)),
+                *("--rate", f"{self._rate:.0f}", "--out", str(self._requests)),
             ],
             environment={},
         )
@@ -155,7 +163,8 @@ class _Stage:
     def permuted_labels(self) -> None:
         """Push a model that answers 200 with wrong classes past the gate."""
         with self._act("a model with permuted labels, pushed past the gate") as ended:
-            champion = self._releaser.champion_package(self._folder / "champion")
+            live = self._releaser.champion()
+            champion = self._releaser.package(live, self._folder / "champion")
             labels = (*champion.labels[1:], champion.labels[0])
             bad = relabel_package(champion, labels, self._folder / "permuted")
             release = self._release("permuted labels", self._releaser.upload(bad))
@@ -245,25 +254,14 @@ class _Stage:
                     name: one.figures.accuracy for name, one in judgement.evaluations.items()
                 },
                 verdicts=judgement.verdicts,
-                latency_seconds=max(
-                    judgement.evaluations[name].latency_p50_seconds
-                    for name in ([judgement.chosen] if judgement.chosen else judgement.evaluations)
-                ),
                 report=str(result.comparison_report),
             )
         )
         return result
 
-    def _rate(self) -> float:
-        """Requests a second that one copy of the slowest model on stage can take well."""
-        if self._script.requests_per_second:
-            return self._script.requests_per_second
-        picture_seconds = max(one.latency_seconds for one in self._trainings)
-        return min(_MAX_RATE, _BUSY_SHARE / (picture_seconds + _REQUEST_SECONDS))
-
     def _make_slow(self) -> Path:
         """A copy of the champion's package too slow for its first step, by a half."""
-        first_step = self._rate() * self._script.plan.steps[0] / 100
+        first_step = self._rate * self._script.plan.steps[0] / 100
         source, target = self._folder / "champion", self._folder / "slow"
         # A process of its own: TensorFlow's memory and threads end with it.
         made = subprocess.run(

@@ -41,12 +41,15 @@ class Releaser:
         """The labelled pictures that a rollout of it sends."""
         return fetch_probes(self._service.store, release)
 
-    def champion_package(self, folder: Path) -> Package:
-        """Fetch what is live into ``folder``."""
+    def champion(self) -> Rollable:
+        """What is live."""
         service = self._service
-        champion = resolve(service.registry, service.store, service.name, CHAMPION)
-        service.store.download_folder(champion.uri, folder)
-        return read_package(folder, champion.digest)
+        return resolve(service.registry, service.store, service.name, CHAMPION)
+
+    def package(self, release: Rollable, folder: Path) -> Package:
+        """Fetch a release's package into ``folder``."""
+        self._service.store.download_folder(release.uri, folder)
+        return read_package(folder, release.digest)
 
     def upload(self, package: Package) -> Rollable:
         """Put a package into the store as if it had passed a gate."""

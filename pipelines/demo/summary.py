@@ -28,7 +28,6 @@ class Training:
     chosen: str | None
     digest: str | None
     accuracies: Mapping[str, float]
-    latency_seconds: float  # of one picture, the chosen candidate's median
     verdicts: Mapping[str, Any]
     report: str  # path of the comparison page
 

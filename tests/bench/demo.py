@@ -1,7 +1,8 @@
-"""``python -m tests.bench.demo``: the demo held against its bounds, each run with real processes.
+"""``python -m tests.bench.demo [PART …]``: the demo held against its bounds, with real processes.
 
-A first run in an empty state folder, a second one in the same, two at the same time in two folders,
-and one on photographs where the environment names them (``WEATHER_PHOTOS``, ``WEATHER_WEIGHTS``).
+samples      a first run in an empty state folder, and a second one in the same
+together     two at the same time, in two folders
+photographs  on those that the environment names (``WEATHER_PHOTOS``, ``WEATHER_WEIGHTS``)
 """
 
 import json
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,32 +111,30 @@ def _split_holds(step: dict[str, Any]) -> bool:
     return Step(**step).split_holds
 
 
-def main() -> int:
-    """Run all of it, print the table, write the figures."""
-    figures: list[Figure] = []
-    with tempfile.TemporaryDirectory() as folder:
-        first = Run(Path(folder, "one")).wait()
-        figures += first.figures("first run", _SAMPLE_SECONDS)
-        second = Run(Path(folder, "one")).wait()
-        figures += second.figures("second run", _SAMPLE_SECONDS)
-        found = second.summary and second.summary["acts"][1]["ended"].startswith("found")
-        figures.append(
-            holds("second run: finds the champion", "yes" if found else "no", "yes", bool(found))
-        )
-        at_once = [Run(Path(folder, name)) for name in ("left", "right")]
-        for name, run in zip(("left", "right"), at_once, strict=True):
-            figures += run.wait().figures(f"two at once, {name}", None)
-        figures += _on_photographs(Path(folder, "photographs"))
-    return publish("make bench-demo", figures, "Nothing else ran.")
+def _samples(folder: Path) -> list[Figure]:
+    first = Run(folder).wait()
+    figures = first.figures("first run", _SAMPLE_SECONDS)
+    second = Run(folder).wait()
+    found = second.summary and second.summary["acts"][1]["ended"].startswith("found")
+    return [
+        *figures,
+        *second.figures("second run", _SAMPLE_SECONDS),
+        holds("second run: finds the champion", "yes" if found else "no", "yes", bool(found)),
+    ]
 
 
-def _on_photographs(state: Path) -> list[Figure]:
+def _together(folder: Path) -> list[Figure]:
+    runs = {name: Run(folder / name) for name in ("left", "right")}
+    return [figure for name, run in runs.items() for figure in run.wait().figures(name, None)]
+
+
+def _photographs(folder: Path) -> list[Figure]:
     photographs = os.environ.get("WEATHER_PHOTOS", "")
     weights = os.environ.get("WEATHER_WEIGHTS", "")
     if not photographs or not weights:
         print("skipped: photographs (WEATHER_PHOTOS and WEATHER_WEIGHTS name none)")
         return []
-    run = Run(state, "--data", str(Path(photographs, "photos")), "--weights", weights).wait()
+    run = Run(folder, "--data", str(Path(photographs, "photos")), "--weights", weights).wait()
     figures = run.figures("photographs", _PHOTOGRAPH_SECONDS)
     if run.summary:
         accuracy = round(run.accuracy, 3)
@@ -144,5 +144,18 @@ def _on_photographs(state: Path) -> list[Figure]:
     return figures
 
 
+_PARTS = {"samples": _samples, "together": _together, "photographs": _photographs}
+
+
+def main(parts: Sequence[str]) -> int:
+    """Run the parts, all by default; print their tables and write their figures."""
+    code = 0
+    for part in parts or _PARTS:
+        with tempfile.TemporaryDirectory() as folder:
+            if figures := _PARTS[part](Path(folder, part)):
+                code |= publish(f"make bench-demo PART={part}", figures, "Nothing else ran.")
+    return code
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
