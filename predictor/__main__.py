@@ -38,7 +38,7 @@ def parse(arguments: Sequence[str], program: str) -> ServeConfig:
     option(
         "--queue",
         type=int,
-        default=64,
+        default=256,
         metavar="N",
         help="requests that may wait for a thread; others are answered 503 at once",
     )

@@ -35,8 +35,9 @@ class ServeConfig:
     # Pictures in work at the same time, one thread each. More threads than cores gain nothing.
     threads: int = 1
     # Requests that may wait for a thread, and for how long as others have lasted lately; beyond
-    # either a request is turned away at once.
-    queue: int = 64
+    # either a request is turned away at once. Room for a burst after the machine has stood still
+    # for a second or two; how long a client waits is what the second one bounds.
+    queue: int = 256
     max_wait_seconds: float = 1.0
     max_body_mebibytes: int = 8
 
