@@ -3,9 +3,12 @@
 import pytest
 
 from tests.kserve.worlds import NEW, OLD, OTHER, PLAN, PROBES, SERVICE, Stage, await_true
-from tests.platform.kinds import CONFIGMAP, EVENT, ISVC
+from tests.platform import schemas
+from tests.platform.cluster import NAMESPACE
+from tests.platform.kinds import CONFIGMAP, EVENT, ISVC, LEASE
 from tests.platform.pods import Behaviour
 from weathervane.errors import DeploymentError, RolloutRunningError
+from weathervane.rollout.kserve.rights import DRIVER_RIGHTS, DRIVER_RIGHTS_IN_KSERVE
 
 pytestmark = pytest.mark.process
 
@@ -256,3 +259,41 @@ def test_stable_keeps_all_of_its_pods_while_a_canary_is_beside_it(stage):
     canary = stage.deployment.observe().canary
     assert canary is not None
     assert stage.cluster.workloads.available(canary.name)
+
+
+def test_everything_that_is_written_in_a_rollout_is_as_its_schema_has_it(stage):
+    schemas.needed()
+    stage.run(NEW)
+    stage.cluster.behaviours[OTHER.digest] = Behaviour(error_share=0.5)
+    stage.run(OTHER)
+
+    ours = (ISVC, CONFIGMAP, LEASE)
+    written = [
+        change.obj
+        for change in stage.cluster.objects.log
+        if change.key[0] in ours and change.key[1] == NAMESPACE
+    ]
+    assert {obj["kind"] for obj in written} == {"InferenceService", "ConfigMap", "Lease"}
+    for obj in written:
+        # What the platform of tests says of itself is not what is checked.
+        shown = {name: value for name, value in obj.items() if name != "status"}
+        assert not schemas.faults(shown), shown
+
+
+def test_the_driver_uses_each_of_its_rights_and_no_other(cluster, mode):
+    cluster.behaviours[OTHER.digest] = Behaviour(label=lambda picture: "snowy")
+    rights = DRIVER_RIGHTS | (DRIVER_RIGHTS_IN_KSERVE if mode == "Standard" else frozenset())
+    others = {
+        "Knative": ("get", "httproutes.gateway.networking.k8s.io"),
+        "Standard": ("list", "revisions.serving.knative.dev"),
+    }
+    needed = rights - {others[mode]}
+    cluster.api.roles = {"driver": set(needed)}
+    stage = Stage(cluster, mode, first=True)
+
+    assert not stage.run(OTHER).promoted
+    assert stage.run(OLD).promoted
+    assert stage.run(NEW).promoted
+
+    assert cluster.api.used["driver"] == needed
+    assert stage.settled(NEW)

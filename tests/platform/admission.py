@@ -1,8 +1,12 @@
 """What KServe's webhooks and its CRD refuse, and what they let pass."""
 
+import re
 from typing import Any
 
 from tests.platform.objects import RefusedError
+
+# config/crd/full/serving.kserve.io_inferenceservices.yaml, spec.predictor.name
+_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 
 
 def admit(isvc: dict[str, Any]) -> None:
@@ -26,6 +30,9 @@ def admit(isvc: dict[str, Any]) -> None:
         raise _denied("canary is only supported in Standard deployment mode")
     stable = spec["predictor"]
     total = 0
+    for predictor in (stable, *(canary["predictor"] for canary in canaries)):
+        if not _NAME.fullmatch(predictor.get("name", "a")):
+            raise RefusedError(422, "Invalid", f"predictor.name {predictor['name']!r} is invalid")
     for number, canary in enumerate(canaries):
         predictor = canary["predictor"]
         name = predictor.get("name")

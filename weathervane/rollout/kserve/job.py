@@ -7,11 +7,12 @@ a pipeline step and CI all come this way: they create and read Jobs, and need no
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from uuid import uuid4
 
 from weathervane.errors import DeploymentError, ExitCode, UsageError
-from weathervane.rollout.kserve.api import JOB, Api, Object
+from weathervane.rollout.kserve.api import JOB, Api, ConflictError, Object
 from weathervane.rollout.kserve.waiting import until
 from weathervane.rollout.plan import Plan
 
@@ -116,7 +117,9 @@ def rollout_job(service: str, digest: str, plan: Plan, driver: Driver, *, who: s
 def create_job(api: Api, service: str, job: Object) -> str:
     """Create the Job; its name, which is new each time."""
     name = f"weathervane-{service}-{uuid4().hex[:8]}"
-    api.create(JOB, name, job)
+    # There is one of that name only when the answer to our own first call was lost.
+    with suppress(ConflictError):
+        api.create(JOB, name, job)
     return name
 
 

@@ -113,7 +113,8 @@ class StandardDeployment:
     def _begun(self, seen: Seen, release: Release) -> Ledger | None:
         number = seen.ledger.number + 1
         manifest = self._template.manifest(release)
-        named = replace(manifest, predictor={**manifest.predictor, "name": f"{number:05d}"})
+        # KServe's CRD wants a letter first.
+        named = replace(manifest, predictor={**manifest.predictor, "name": f"r{number:05d}"})
         ledger = replace(seen.ledger, number=number)
         if seen.isvc is None or seen.page is None:
             page = _page({"predictor": named.predictor}, named, canary=named)
@@ -244,9 +245,9 @@ class StandardDeployment:
 def _split(canary: Manifest, stable: Manifest, percent: int) -> dict[str, Any]:
     """The spec of both: the canary with the pods that its traffic needs, stable with all it had.
 
-    At 0 % a canary has one pod, to be asked. KServe takes a pod from stable for each of the canary's that is ready, by `minReplicas`
-    (adjustStableMinReplicasForCanaries). So many are added: a rollback finds stable at full
-    strength.
+    At 0 % a canary has one pod, to be asked. KServe takes a pod from stable for each of the
+    canary's that is ready, by `minReplicas` (adjustStableMinReplicasForCanaries); as many are
+    added, so that a rollback finds stable at full strength.
     """
     least = int(stable.predictor.get("minReplicas") or 1)
     replicas = min(least, max(1, ceil(least * percent / 100)))
