@@ -9,7 +9,7 @@ https://github.com/kubernetes/client-go/blob/master/tools/leaderelection/leadere
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -46,7 +46,9 @@ class Claim:
         finally:
             ended.set()
             renewing.join()
-            self._release(token)
+            # A courtesy: without it the next one waits until the duration is over.
+            with suppress(DeploymentError):
+                self._release(token)
 
     def _acquire(self, token: str) -> None:
         seen, since = None, time.monotonic()

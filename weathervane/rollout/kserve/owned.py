@@ -6,6 +6,7 @@ process has taken over), then applied with the resourceVersion that was read. Wh
 in between turns the last step into a conflict, and everything is looked at again.
 """
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class Owned:
         self._api = api
         self._notebook = notebook
         self._service = service
-        # The newest generation that this process has seen, with the uid it belongs to.
+        # The newest version that this process has seen, with the uid it belongs to.
         self._newest = ("", 0)
 
     def look(self, *, drifted: bool = False) -> Seen:
@@ -77,20 +78,32 @@ class Owned:
         """The object; never one that is older than what this process has seen or written.
 
         An API server that lags behind answers with the past, and calls it the present.
+        Resource versions of one kind can be compared as whole numbers:
+        https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
+
+        Raises:
+            DeploymentError: when it lags behind for too long.
         """
-        for _ in range(_TRIES):
+        give_up = time.monotonic() + self._api.pace.answer_seconds
+        while True:
             isvc = self._api.get(INFERENCE_SERVICE, self._service)
-            if isvc is None:
-                return None
-            uid, generation = self._newest
-            metadata = isvc["metadata"]
-            if metadata["uid"] != uid or metadata["generation"] >= generation:
-                self._newest = (metadata["uid"], metadata["generation"])
+            if isvc is None or self._is_news(isvc):
                 return isvc
-        raise DeploymentError(
-            f"the API server answers with generation {metadata['generation']} of {self._service}, "
-            f"which was at {generation} before: it lags behind"
-        )
+            if time.monotonic() > give_up:
+                raise DeploymentError(
+                    f"the API server answers with a state of {self._service} that is older than "
+                    "what it answered before: it lags behind"
+                )
+            time.sleep(self._api.pace.look_seconds)
+
+    def _is_news(self, isvc: Object) -> bool:
+        uid, newest = self._newest
+        metadata = isvc["metadata"]
+        version = int(metadata["resourceVersion"])
+        if metadata["uid"] == uid and version < newest:
+            return False
+        self._newest = (metadata["uid"], version)
+        return True
 
     def ledger(self) -> Ledger:
         """What we remember."""
@@ -133,7 +146,7 @@ class Owned:
                     "field manager owns that as well; see `kubectl get isvc "
                     f"{self._service} --show-managed-fields -o yaml`"
                 )
-            self._newest = (isvc["metadata"]["uid"], isvc["metadata"]["generation"])
+            self._is_news(isvc)
             return isvc
         raise DeploymentError(
             f"{self._service} is changed by somebody else again and again: see "
