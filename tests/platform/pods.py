@@ -72,6 +72,9 @@ class PodServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Headers and body in one piece: two would wait for each other on a kept connection.
+            wbufsize = -1
+            disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
                 if self.path != "/metrics" or not pod.readable:

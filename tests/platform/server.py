@@ -211,6 +211,9 @@ class ApiServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Headers and body in one piece: two would wait for each other on a kept connection.
+            wbufsize = -1
+            disable_nagle_algorithm = True
 
             def answer(self) -> None:
                 call = self._call()
