@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -20,6 +21,7 @@ from tests.kserve.worlds import (
     await_true,
 )
 from tests.platform.kinds import ISVC, LEASE
+from tests.platform.objects import RefusedError
 from tests.platform.pods import Behaviour
 from tests.platform.server import Fault
 from weathervane.errors import DeploymentError, RolloutRunningError
@@ -47,7 +49,8 @@ def killed_at(stage: Stage, moment: int, release: Release) -> bool:
         stage.run(release, SHORT)
     except Killed:
         # As if the dead holder's time had passed; that it does is another test's.
-        stage.cluster.objects.delete((LEASE, "models", f"weathervane-{SERVICE}"))
+        with suppress(RefusedError):
+            stage.cluster.objects.delete((LEASE, "models", f"weathervane-{SERVICE}"))
     return mortal.dead
 
 
@@ -126,9 +129,8 @@ def test_a_rollout_goes_on_after_the_api_server_was_away(stage):
     assert stage.clock.failed == 0
 
 
-@pytest.mark.parametrize("lag", [1, 3])
-def test_reads_of_the_past_lead_to_no_wrong_patch(stage, lag):
-    stage.cluster.api.stale = {ISVC: lag}
+def test_reads_of_the_past_lead_to_no_wrong_patch(stage):
+    stage.cluster.api.stale = {ISVC: 2}
     stage.cluster.api.stale_share = 0.4
 
     good = stage.run(NEW)
