@@ -8,6 +8,8 @@ PYTHON ?= python3
 # Where the photographs for measurements are; tests that want them say so when they are absent.
 export WEATHER_PHOTOS ?= $(wildcard ../shared/data)
 export WEATHER_WEIGHTS ?= $(wildcard ../shared/weights/mobilenet_v2_1.0_224_no_top_bnfolded.weights.h5)
+# JSON schemas of Kubernetes' and KServe's objects; tests that want them say so when they are absent.
+export WEATHER_SCHEMAS ?= $(wildcard ../shared/schemas)
 
 PY := .venv/bin/python
 WEATHERVANE := .venv/bin/weathervane

@@ -1,0 +1,256 @@
+"""Rollouts whose process dies, whose calls fail, whose reads lie, and who are not alone."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+
+from tests.kserve.worlds import (
+    NEW,
+    OLD,
+    OTHER,
+    PLAN,
+    SERVICE,
+    Killed,
+    MortalApi,
+    Stage,
+    api,
+    await_true,
+)
+from tests.platform.kinds import ISVC, LEASE
+from tests.platform.objects import RefusedError
+from tests.platform.pods import Behaviour
+from tests.platform.server import Fault
+from weathervane.errors import DeploymentError, RolloutRunningError
+from weathervane.rollout.kserve.api import CONFIG_MAP
+from weathervane.rollout.kserve.lease import Claim
+from weathervane.rollout.port import Release
+
+pytestmark = pytest.mark.process
+
+# One step, and nothing to wait for: every write of a rollout is in it.
+SHORT = replace(PLAN, steps=(50,), hold_seconds=0, min_requests=100)
+
+
+def releases() -> Iterator[Release]:
+    for number in range(1_000):
+        digest = f"{number:064x}"
+        yield Release(digest=digest, uri=f"s3://bucket/models/weather/{digest}")
+
+
+def killed_at(stage: Stage, moment: int, release: Release) -> bool:
+    """Run a rollout in a process that dies at a moment; whether it did."""
+    mortal = MortalApi(stage.cluster, moment)
+    stage.open(mortal)
+    try:
+        stage.run(release, SHORT)
+    except Killed:
+        # As if the dead holder's time had passed; that it does is another test's.
+        with suppress(RefusedError):
+            stage.cluster.objects.delete((LEASE, "models", f"weathervane-{SERVICE}"))
+    return mortal.dead
+
+
+@pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])
+def test_killed_at_every_write_the_next_process_ends_it_rightly(stage, bad):
+    stable = OLD
+    for moment, release in enumerate(releases()):
+        if bad:
+            stage.cluster.behaviours[release.digest] = Behaviour(error_share=0.9)
+        killed = killed_at(stage, moment, release)
+        if killed:
+            stage.open()
+            outcome = stage.run(release, SHORT)
+            assert outcome.promoted is not bad, f"moment {moment}: {outcome.why}"
+        stable = stable if bad else release
+        assert stage.settled(stable), f"moment {moment}"
+        before = stage.cluster.isvc(SERVICE)["metadata"]["resourceVersion"]
+        stage.open()
+        if not bad:
+            stage.run(release, SHORT)
+            # Once more changes nothing.
+            assert stage.cluster.isvc(SERVICE)["metadata"]["resourceVersion"] == before
+        if not killed:
+            assert moment > 20
+            return
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rollouts_converge_while_a_third_of_the_calls_fails(stage, seed):
+    faults = stage.cluster.api.faults
+    faults.share = 0.3
+    stage.cluster.behaviours[OTHER.digest] = Behaviour(error_share=0.5)
+
+    good = stage.run(NEW)
+    bad = stage.run(OTHER)
+
+    faults.share = 0
+    assert (good.promoted, bad.promoted) == (True, False), (good.why, bad.why)
+    assert stage.settled(NEW)
+
+
+def test_a_call_is_not_repeated_before_its_retry_after(stage):
+    faults = stage.cluster.api.faults
+    faults.next.append((lambda call: True, Fault(status=429, retry_after="1")))
+    since = time.monotonic()
+
+    stage.api.get(CONFIG_MAP, "anything")
+
+    assert time.monotonic() - since >= 1
+
+
+def test_a_rollout_goes_on_after_the_api_server_was_away(stage):
+    """Serving goes on meanwhile: pods and routes do not ask the API server."""
+
+    def come_back() -> None:
+        stage.cluster.api.faults.down = False
+
+    def go_away(now: float) -> None:
+        if stage.deployment.observe().weight == 10:
+            stage.clock.asleep.clear()
+            stage.cluster.api.faults.down = True
+            threading.Timer(0.5, come_back).start()
+
+    stage.clock.asleep.append(go_away)
+
+    try:
+        outcome = stage.run()
+    except DeploymentError:
+        # A write met the outage. The Job starts its pod again.
+        await_true(lambda: not stage.cluster.api.faults.down)
+        stage.open()
+        outcome = stage.run()
+
+    assert outcome.promoted
+    assert stage.settled(NEW)
+    assert stage.clock.failed == 0
+
+
+def test_reads_of_the_past_lead_to_no_wrong_patch(stage):
+    stage.cluster.api.stale = {ISVC: 2}
+    stage.cluster.api.stale_share = 0.4
+
+    good = stage.run(NEW)
+    stage.cluster.behaviours[OTHER.digest] = Behaviour(error_share=0.5)
+    bad = stage.run(OTHER)
+
+    stage.cluster.api.stale = {}
+    assert (good.promoted, bad.promoted) == (True, False), (good.why, bad.why)
+    assert stage.settled(NEW)
+    assert stage.clock.failed <= PLAN.max_failed_requests
+
+
+def test_of_two_who_start_at_once_one_drives_and_the_other_is_told(stage):
+    told: list[object] = []
+
+    def start(release: Release) -> None:
+        mine = Stage.__new__(Stage)
+        mine.__dict__.update(stage.__dict__)
+        mine.open()
+        try:
+            told.append(mine.run(release, SHORT).promoted)
+        except RolloutRunningError as error:
+            told.append(error)
+
+    both = [threading.Thread(target=start, args=(release,)) for release in (NEW, OTHER)]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+
+    won = [answer for answer in told if answer is True]
+    assert len(told) == 2
+    # Either may come when the other has ended: then both are promoted, one after the other.
+    assert len(won) == 2 or any(isinstance(answer, RolloutRunningError) for answer in told)
+    live = stage.deployment.observe()
+    assert live.stable is not None
+    assert stage.settled(NEW if live.stable.digest == NEW.digest else OTHER)
+
+
+def test_a_holder_that_died_does_not_keep_its_claim_and_one_that_lives_does(cluster):
+    def claim(seconds: int = 1) -> Claim:
+        return Claim(api(cluster), SERVICE, seconds=seconds)
+
+    dead = MortalApi(cluster, moment=1_000)
+
+    def die() -> None:
+        with Claim(dead, SERVICE, seconds=1).held("anna"):
+            dead.dead = True
+            raise Killed
+
+    with pytest.raises(Killed):
+        die()
+    since = time.monotonic()
+    with claim().held("boris"):
+        # Its whole duration had to pass without a sign of life.
+        assert time.monotonic() - since >= 1
+        with pytest.raises(RolloutRunningError, match="boris"), claim().held("clara"):
+            pass
+    with claim().held("clara"):
+        pass
+
+
+def test_a_claim_does_not_depend_on_anybodys_clock(cluster):
+    with Claim(api(cluster), SERVICE, seconds=1).held("anna"):
+        lease = cluster.objects.get((LEASE, "models", f"weathervane-{SERVICE}"))
+        lease["spec"]["renewTime"] = "1999-01-01T00:00:00.000000Z"
+        cluster.objects.replace((LEASE, "models", f"weathervane-{SERVICE}"), lease)
+        with (
+            pytest.raises(RolloutRunningError),
+            Claim(api(cluster), SERVICE, seconds=1).held("boris"),
+        ):
+            pass
+
+
+def test_who_lost_the_claim_unknowingly_can_change_nothing_any_more(stage):
+    with stage.journal.claim("anna"):
+        stage.deployment.start_canary(NEW)
+        stage.await_ready()
+        # Anna's process is stopped for a while; her claim runs out, and Boris takes over.
+        taken = Stage.__new__(Stage)
+        taken.__dict__.update(stage.__dict__)
+        taken.open()
+        taken.notebook.take("boris 1")
+        before = stage.cluster.isvc(SERVICE)
+
+        with pytest.raises(RolloutRunningError, match="another process"):
+            stage.deployment.set_weight(50)
+        with pytest.raises(RolloutRunningError):
+            stage.journal.write({"state": "of anna"})
+
+        after = stage.cluster.isvc(SERVICE)
+        assert after["spec"] == before["spec"]
+
+
+@pytest.mark.parametrize("weight", [0, 10, 50])
+def test_an_abort_at_any_weight_leaves_none(stage, weight):
+    asked = []
+
+    def abort(now: float) -> None:
+        if stage.deployment.observe().weight == weight and not asked:
+            asked.append(weight)
+            state = stage.rollout().unfinished()
+            assert state is not None
+            stage.journal.ask({"rollout": state.id, "who": "boris", "why": "a test"})
+
+    # At weight 0 the rollout sleeps only while the canary starts.
+    stage.cluster.behaviours[NEW.digest] = Behaviour(ready_after_seconds=0.1)
+    stage.clock.asleep.append(abort)
+
+    outcome = stage.run()
+
+    assert asked
+    assert not outcome.promoted
+    assert "boris" in outcome.why
+    assert stage.settled(OLD)
+
+
+def test_an_abort_without_a_rollout_changes_nothing(stage):
+    before = stage.cluster.isvc(SERVICE)
+
+    assert stage.rollout().abort("anna", "nothing runs") is None
+
+    assert stage.cluster.isvc(SERVICE) == before

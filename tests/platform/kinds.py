@@ -1,0 +1,10 @@
+"""The kinds of objects on this platform, by group, version and plural."""
+
+ISVC = "serving.kserve.io/v1beta1/inferenceservices"
+REVISION = "serving.knative.dev/v1/revisions"
+ROUTE = "gateway.networking.k8s.io/v1/httproutes"
+POD = "v1/pods"
+CONFIGMAP = "v1/configmaps"
+EVENT = "v1/events"
+LEASE = "coordination.k8s.io/v1/leases"
+DEPLOYMENT = "apps/v1/deployments"

@@ -1,0 +1,38 @@
+import pytest
+from prometheus_client import CollectorRegistry
+
+from predictor.metrics import Metrics
+from weathervane.errors import DeploymentError
+from weathervane.rollout.counts import Counts, observe_latencies
+from weathervane.rollout.kserve.figures import read_counts
+
+
+def test_the_predictors_own_metrics_are_read_as_it_counted_them():
+    metrics = Metrics(CollectorRegistry(), model="weather", revision="r", digest="d")
+    answers = [(200, 0.004), (200, 0.02), (500, 1.2), (503, 0.001), (422, 0.002)]
+    for code, seconds in answers:
+        metrics.answered(code, seconds)
+
+    counts = read_counts(metrics.exposition().decode(), "pod")
+
+    latency = observe_latencies(seconds for _, seconds in answers)
+    assert counts == Counts(requests=5, errors=2, latency=latency)
+
+
+def test_a_pod_that_was_asked_nothing_yet_has_zeros():
+    metrics = Metrics(CollectorRegistry(), model="weather", revision="r", digest="d")
+
+    assert read_counts(metrics.exposition().decode(), "pod") == Counts()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<html>",
+        'weathervane_requests_total{code="200"} NaN\n',
+        'weathervane_request_seconds_bucket{le="7"} 1\n',
+    ],
+)
+def test_what_is_no_figure_is_an_error_and_never_a_zero(text):
+    with pytest.raises(DeploymentError):
+        read_counts(text, "pod")

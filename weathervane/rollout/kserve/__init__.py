@@ -1,0 +1,1 @@
+"""Rollouts on KServe: the `Deployment` port in both of its modes, and a memory in the cluster."""

@@ -1,0 +1,180 @@
+"""The Job that drives a rollout, and who waits for it. The Job's content is pure.
+
+In: a service, a package, a plan, who asks for it. Out: a Job; in the end, its exit code. A command,
+a pipeline step and CI all come this way: they create and read Jobs, and need no other right.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from uuid import uuid4
+
+from weathervane.errors import DeploymentError, ExitCode, UsageError
+from weathervane.rollout.kserve.api import JOB, Api, ConflictError, Object
+from weathervane.rollout.kserve.waiting import until
+from weathervane.rollout.plan import Plan
+
+CONTAINER = "rollout"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+# These say how the rollout ended. Anything else, such as a lost node or an API server that was
+# away, is a reason to start the pod again: it goes on where the last one was.
+_ENDS = (
+    *(ExitCode.UNEXPECTED, ExitCode.USAGE, ExitCode.DATA_REFUSED, ExitCode.GATE_REFUSED),
+    *(ExitCode.ROLLED_BACK, ExitCode.HELD, ExitCode.ROLLOUT_RUNNING, ExitCode.PACKAGE_REFUSED),
+)
+_RESTARTS = 20
+_KEPT_SECONDS = 7 * 24 * 3600
+# How Kubernetes words a condition of a Job that a rule of its podFailurePolicy ended:
+# k8s.io/kubernetes pkg/controller/job/pod_failure_policy.go, matchPodFailurePolicy.
+_FAILED_WITH = re.compile(r"failed with exit code (\d+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Driver:
+    """What a Job of ours runs with; the chart makes these objects."""
+
+    image: str
+    service_account: str = "weathervane-rollout"
+    template: str = "weathervane-template"  # a ConfigMap, key template.yaml
+    settings: str = "weathervane-settings"  # a Secret: WEATHERVANE_STORE_…, MLFLOW_TRACKING_URI
+
+
+def rollout_job(service: str, digest: str, plan: Plan, driver: Driver, *, who: str) -> Object:
+    """A Job that rolls a package out.
+
+    Raises:
+        UsageError: when ``digest`` is none: an alias may name something else when the pod starts.
+    """
+    if not _DIGEST.fullmatch(digest):
+        raise UsageError(f"a rollout's Job takes a package's digest, got {digest!r}")
+    labels = {
+        "app.kubernetes.io/name": "weathervane",
+        "app.kubernetes.io/component": "rollout",
+        "weathervane/service": service,
+    }
+    command = ["weathervane", "rollout", "drive", digest, "--model", service, "--who", who]
+    container = {
+        "name": CONTAINER,
+        "image": driver.image,
+        "command": [*command, "--plan-json", json.dumps(asdict(plan))],
+        "env": [{"name": "WEATHERVANE_TEMPLATE", "value": "/template/template.yaml"}],
+        "envFrom": [{"secretRef": {"name": driver.settings}}],
+        "volumeMounts": [
+            {"name": "template", "mountPath": "/template", "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  a volume of its own
+        ],
+        "resources": {
+            "requests": {"cpu": "100m", "memory": "256Mi"},
+            "limits": {"memory": "512Mi"},
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+    return {
+        "metadata": {"labels": labels},
+        "spec": {
+            "backoffLimit": _RESTARTS,
+            "ttlSecondsAfterFinished": _KEPT_SECONDS,
+            "podFailurePolicy": {
+                "rules": [
+                    {
+                        "action": "FailJob",
+                        "onExitCodes": {
+                            "containerName": CONTAINER,
+                            "operator": "In",
+                            "values": sorted(map(int, _ENDS)),
+                        },
+                    },
+                    # A node that is drained is nobody's fault.
+                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]},
+                ]
+            },
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {
+                    "restartPolicy": "Never",
+                    "serviceAccountName": driver.service_account,
+                    "securityContext": {
+                        "runAsNonRoot": True,
+                        "seccompProfile": {"type": "RuntimeDefault"},
+                    },
+                    "containers": [container],
+                    "volumes": [
+                        {"name": "template", "configMap": {"name": driver.template}},
+                        {"name": "tmp", "emptyDir": {}},
+                    ],
+                },
+            },
+        },
+    }
+
+
+def create_job(api: Api, service: str, job: Object) -> str:
+    """Create the Job; its name, which is new each time."""
+    name = f"weathervane-{service}-{uuid4().hex[:8]}"
+    # There is one of that name only when the answer to our own first call was lost.
+    with suppress(ConflictError):
+        api.create(JOB, name, job)
+    return name
+
+
+def follow_job(
+    api: Api, name: str, announce: Callable[[str], None] = lambda line: None
+) -> ExitCode:
+    """Wait until a Job has ended, however long that takes; how it ended.
+
+    Raises:
+        DeploymentError: when it is gone, or its pods could not run.
+    """
+    shown = ""
+
+    def ended() -> bool:
+        nonlocal shown
+        job = api.get(JOB, name)
+        if job is None:
+            raise DeploymentError(f"Job {name} is gone: somebody deleted it")
+        state = _state(job)
+        if state != shown:
+            announce(f"{name}: {state}")
+            shown = state
+        return outcome(job) is not None
+
+    until(ended, api.pace, f"end Job {name}", seconds=float("inf"))
+    job = api.get(JOB, name)
+    found = outcome(job) if job else None
+    if found is None:
+        raise DeploymentError(f"Job {name} is gone: somebody deleted it")
+    return found
+
+
+def outcome(job: Object) -> ExitCode | None:
+    """How a Job ended, or None while it runs.
+
+    Raises:
+        DeploymentError: when it ended without a word of the rollout, in Kubernetes' words.
+    """
+    for condition in (job.get("status") or {}).get("conditions") or []:
+        if condition.get("status") != "True":
+            continue
+        if condition["type"] == "Complete":
+            return ExitCode.DONE
+        if condition["type"] == "Failed":
+            said = str(condition.get("message") or condition.get("reason") or "")
+            if match := _FAILED_WITH.search(said):
+                return ExitCode(int(match.group(1)))
+            raise DeploymentError(f"Job {job['metadata']['name']} failed: {said}")
+    return None
+
+
+def _state(job: Object) -> str:
+    status = job.get("status") or {}
+    return (
+        f"{status.get('active') or 0} running, {status.get('failed') or 0} to be started again"
+        if not status.get("succeeded")
+        else "done"
+    )

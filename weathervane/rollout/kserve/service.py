@@ -1,0 +1,94 @@
+"""One service of a cluster with all that its rollouts need: the place where they are wired."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from weathervane.config import read_yaml, store_from_environment, tracking_uri
+from weathervane.errors import UsageError
+from weathervane.registry.store import Store
+from weathervane.registry.versions import Registry
+from weathervane.rollout.kserve.api import Api, connect
+from weathervane.rollout.kserve.events import Events
+from weathervane.rollout.kserve.journal import ClusterJournal
+from weathervane.rollout.kserve.knative import KnativeDeployment
+from weathervane.rollout.kserve.lease import Claim
+from weathervane.rollout.kserve.modes import open_deployment
+from weathervane.rollout.kserve.notebook import Notebook
+from weathervane.rollout.kserve.standard import StandardDeployment
+from weathervane.rollout.kserve.template import Template, read_template
+from weathervane.rollout.loop import Rollout
+from weathervane.rollout.plan import Plan
+
+
+@dataclass(frozen=True)
+class ClusterService:
+    """A service in one namespace of one cluster. Give the same members as `LocalService`."""
+
+    api: Api
+    name: str
+    template: Template
+    # Told every entry of the record, whole.
+    tell: Callable[[Mapping[str, Any]], None] = lambda entry: None
+
+    @cached_property
+    def _notebook(self) -> Notebook:
+        return Notebook(self.api, self.name)
+
+    @cached_property
+    def deployment(self) -> KnativeDeployment | StandardDeployment:
+        """What serves it."""
+        return open_deployment(self.api, self._notebook, self.name, self.template)
+
+    @cached_property
+    def journal(self) -> ClusterJournal:
+        """The memory of its rollouts."""
+        claim, events = Claim(self.api, self.name), Events(self.api, self.name)
+        return ClusterJournal(self._notebook, claim, events, tell=self.tell)
+
+    @cached_property
+    def store(self) -> Store:
+        """Where its packages lie."""
+        return Store(store_from_environment())
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Where its versions are named."""
+        return Registry(tracking_uri(), store=store_from_environment())
+
+    def rollout(self, announce: Callable[[str], None] = lambda line: None) -> Rollout:
+        """The engine over this service."""
+        return Rollout(self.deployment, self.journal, announce=announce)
+
+    def check_plan(self, plan: Plan) -> None:
+        """Refuse a plan that the platform cannot carry out, before anything is written.
+
+        Raises:
+            UsageError: naming the step.
+        """
+        if self.template.mode == "Knative" and plan.steps[-1] == 100:
+            raise UsageError(
+                "in Knative mode KServe takes the stable revision down as soon as the canary has "
+                f"100 %, so nothing is left to compare with: the plan's steps {list(plan.steps)} "
+                "must end below 100"
+            )
+
+
+def open_cluster_service(
+    name: str, template: Path, *, context: str = "", namespace: str = ""
+) -> ClusterService:
+    """Open a service of the cluster that a kubeconfig names, or that this process runs in.
+
+    Raises:
+        UsageError: when the template cannot be used or there is no such cluster.
+    """
+    checked = read_template(read_yaml(template), str(template))
+    return ClusterService(
+        connect(context=context, namespace=namespace),
+        name,
+        checked,
+        tell=lambda entry: print(json.dumps(dict(entry)), flush=True),
+    )
