@@ -20,7 +20,7 @@ from weathervane.registry.package import Package
 
 pytestmark = pytest.mark.process
 
-HEAD_SECONDS, BODY_SECONDS, QUEUE, CONNECTIONS = 0.6, 1.2, 20, 60
+HEAD_SECONDS, BODY_SECONDS, QUEUE, CONNECTIONS = 0.8, 1.6, 20, 60
 CHUNKED = head(INFER, "transfer-encoding: chunked")
 
 
@@ -204,10 +204,12 @@ def test_a_body_that_wants_memory_or_time_is_refused(server: Running, body):
 
 
 def test_a_newcomer_takes_the_place_of_who_has_sent_no_whole_request(server: Running, good: bytes):
+    slow = infer(*[plain(4000)] * 8)
+
     async def crowd() -> tuple[int, list[bool]]:
         oldest = Wire(*await asyncio.open_connection("127.0.0.1", server.port))
         # It has sent a whole request, and so is not meant.
-        waits = asyncio.create_task(oldest.ask(infer(*[plain(4000)] * 8)))
+        waits = asyncio.create_task(oldest.ask(slow))
         await trials.thread_is_taken(server)
         others = []
         for _ in range(CONNECTIONS + 5):

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import grpc
@@ -24,6 +25,7 @@ from tests.predictor.wire import INFER, Clients, Wire, head, infer, request, wir
 READY = head("/v2/health/ready", method="GET")
 
 
+@cache
 def plain(side: int) -> bytes:
     """A picture that is small to send and takes long to decode: 4,000 pixels about 0.1 s."""
     return cv2.imencode(".png", np.zeros((side, side, 3), np.uint8))[1].tobytes()
@@ -132,10 +134,10 @@ async def leave(server: Running, *, times: int, queue: int, picture: bytes, bloc
     Half of the clients leave in the middle of their bodies. ``queue`` is the predictor's own;
     ``blocking`` large pictures keep its thread meanwhile.
     """
-    whole = infer(picture)
+    whole, blocks = infer(picture), infer(*[plain(4000)] * blocking)
     before, left, lost = classified(server), 0, 0
     async with wire(server.port) as blocker, wire(server.port) as other:
-        blocked = asyncio.create_task(blocker.ask(infer(*[plain(4000)] * blocking)))
+        blocked = asyncio.create_task(blocker.ask(blocks))
         await thread_is_taken(server)
         while left < times:
             assert not blocked.done(), "the predictor was faster than the trial"
