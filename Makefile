@@ -75,6 +75,10 @@ bench-demo: setup ## The demo against its bounds; PART=samples, together or phot
 soak-kill: setup ## A rollout killed at 20 seeded moments and started again
 	@$(PY) -m tests.soak.kills
 
+.PHONY: soak-predictor
+soak-predictor: setup ## A predictor under overload, abuse, faults and for long; about half an hour
+	@$(PY) -m tests.soak.predictor
+
 .PHONY: lock
 lock: ## Choose exact versions anew and write the requirement files
 	@$(LOCK) --all-extras --group dev -o requirements/all.txt pyproject.toml

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from predictor.limits import Limits
 from predictor.serve import serve
 from predictor.settings import ServeConfig, cores
 from weathervane.config import state_folder
@@ -40,14 +41,14 @@ def parse(arguments: Sequence[str], program: str) -> ServeConfig:
         type=int,
         default=256,
         metavar="N",
-        help="requests that may wait for a thread; others are answered 503 at once",
+        help="requests that may wait for a thread; others are answered 429 at once",
     )
     option(
         "--max-wait-seconds",
         type=float,
         default=1.0,
         metavar="S",
-        help="a request that would wait longer, as others have lasted lately, is answered 503",
+        help="a request that has waited so long, or would as others lasted lately, is answered 503",
     )
     option(
         "--max-body-mebibytes", type=int, default=8, metavar="N", help="the largest request read"
@@ -59,7 +60,48 @@ def parse(arguments: Sequence[str], program: str) -> ServeConfig:
         metavar="FOLDER",
         help="where packages from a store are kept",
     )
-    return ServeConfig(**vars(parser.parse_args(arguments)))
+    option(
+        "--max-connections",
+        type=int,
+        default=Limits.connections,
+        metavar="N",
+        help="REST connections at once; one more takes the place of one whose request is not whole",
+    )
+    option(
+        "--max-head-seconds",
+        type=float,
+        default=Limits.head_seconds,
+        metavar="S",
+        help="a request whose headers take longer is cut",
+    )
+    option(
+        "--max-body-seconds",
+        type=float,
+        default=Limits.body_seconds,
+        metavar="S",
+        help="a request whose body takes longer is cut",
+    )
+    option(
+        "--drain-seconds",
+        type=float,
+        default=5.0,
+        metavar="S",
+        help="after SIGTERM: how long to serve on while not ready, so that senders notice",
+    )
+    option(
+        "--store-seconds",
+        type=float,
+        default=300.0,
+        metavar="S",
+        help="how long to ask a store that fails, for a package, before giving up",
+    )
+    given = vars(parser.parse_args(arguments))
+    limits = Limits(
+        connections=given.pop("max_connections"),
+        head_seconds=given.pop("max_head_seconds"),
+        body_seconds=given.pop("max_body_seconds"),
+    )
+    return ServeConfig(**given, limits=limits)
 
 
 def run(arguments: Sequence[str], program: str) -> None:

@@ -35,7 +35,9 @@ def as_json(content: object, status: int = 200, headers: dict[str, str] | None =
 
 def refusal(status: int, message: str) -> Response:
     """An error as the protocol wants it."""
-    return as_json({"error": message}, status, {"retry-after": "1"} if status == 503 else None)
+    return as_json(
+        {"error": message}, status, {"retry-after": "1"} if status in {429, 503} else None
+    )
 
 
 async def unrouted(request: Request, error: HTTPException) -> Response:

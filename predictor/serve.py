@@ -4,12 +4,23 @@ Ports first, then the package, then what takes seconds to import, then the golde
 listens last, so that whoever can connect is answered.
 """
 
+import logging
+import signal
+import sys
+import time
 from contextlib import closing
 
 from predictor.addresses import bound
 from predictor.packages import obtain
 from predictor.sdk import prepare_import
 from predictor.settings import ServeConfig
+from weathervane.errors import ExitCode, StoreError
+from weathervane.registry.package import Package
+
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 10.0
+
+_log = logging.getLogger("weathervane.predictor")
 
 
 def serve(config: ServeConfig) -> None:
@@ -17,15 +28,17 @@ def serve(config: ServeConfig) -> None:
 
     Raises:
         PackageError: when the package must not be served.
-        PlatformError: when a port is taken, or the store does not answer.
+        PlatformError: when a port is taken, or the store fails for longer than it may.
         UsageError: when what serves is not installed, or the store is not set.
         KeyboardInterrupt: after SIGINT, when everything has ended.
     """
+    # The first process of a container that handles no SIGTERM is not ended by it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.DONE))
     prepare_import()
     with closing(bound(config.host, config.http_port, "--http-port")) as listener:
         # gRPC binds for itself, later; that the port is taken is better known now.
         bound(config.host, config.grpc_port, "--grpc-port").close()
-        package = obtain(config.package, config.digest, config.cache)
+        package = _obtained(config)
         from prometheus_client import REGISTRY
 
         from predictor.metrics import Metrics
@@ -40,3 +53,23 @@ def serve(config: ServeConfig) -> None:
         )
         model.load()
         PredictorServer(config, model, metrics, listener).start([model])
+
+
+def _obtained(config: ServeConfig) -> Package:
+    """The package, from a store that may be down for a while.
+
+    Every failure of the store is tried again, a refusal as well: a key that was just changed is not
+    known everywhere at once. Each is told when it happens, so nobody has to wait to know.
+    """
+    give_up = time.monotonic() + config.store_seconds
+    pause = _FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            return obtain(config.package, config.digest, config.cache)
+        except StoreError as error:
+            left = give_up - time.monotonic()
+            if left <= 0:
+                raise
+            _log.warning("%s; asking again for %.0f s", error, left)
+            time.sleep(min(pause, left))
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)

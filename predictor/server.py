@@ -1,6 +1,11 @@
 """The model server of the KServe SDK, bound to one address, with our fronts in place of its own.
 
-In: a loaded model and a bound socket. Out: REST and gRPC answered until a signal says stop.
+In: a loaded model and a bound socket. Out: REST and gRPC answered until a signal says stop, and
+every request that came before the end.
+
+SIGTERM: not ready any more, yet listening and serving for `ServeConfig.drain_seconds`, so that
+whoever sends traffic here notices in time. Then, and at once after SIGINT or a second signal: no
+new connections, and what is in flight is finished. At one more signal that is cut off as well.
 """
 
 import asyncio
@@ -8,6 +13,9 @@ import logging
 import signal
 import socket
 from contextlib import nullcontext
+from enum import IntEnum
+from functools import partial
+from typing import Any
 
 import uvicorn
 import uvloop
@@ -15,12 +23,11 @@ from fastapi import FastAPI
 from grpc import aio
 from kserve.model import BaseKServeModel
 from kserve.model_server import ModelServer, app
-from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import (
-    add_GRPCInferenceServiceServicer_to_server,
-)
 from starlette.exceptions import HTTPException
 
 from predictor.addresses import spelled
+from predictor.connection import Connection, Connections
+from predictor.grpc_service import handlers
 from predictor.metrics import Metrics
 from predictor.model import PackagedModel
 from predictor.routes import Front, unrouted
@@ -29,13 +36,23 @@ from predictor.settings import ServeConfig
 from predictor.workers import Workers
 from weathervane.errors import PlatformError
 
-# How long requests in work may take to end once the server is told to stop.
+# How long requests in work may take to end once nothing new is taken on.
 GRACE_SECONDS = 20
+# How often is looked for clients that send too slowly.
+_LOOK_SECONDS = 0.25
+_CONNECTION_AGE_SECONDS = 600
 # Longer than a gateway keeps its idle connections, so that it is never us who closes one that the
 # gateway is about to use.
 KEEP_ALIVE_SECONDS = 75
 
 _log = logging.getLogger("weathervane.predictor")
+
+
+class _Stage(IntEnum):
+    SERVING = 0
+    DRAINING = 1  # not ready, and serving as ever
+    CLOSING = 2  # nothing new
+    CUTTING = 3
 
 
 class PredictorServer(ModelServer):  # type: ignore[misc]
@@ -69,9 +86,12 @@ class PredictorServer(ModelServer):  # type: ignore[misc]
         )
         self._servicer = Servicer(model, self._workers, metrics, headers)
         front = Front(model, self._workers, metrics, max_body_bytes=config.max_body_bytes)
+        self._connections = Connections(config.limits)
         self._rest = _Uvicorn(
             uvicorn.Config(
                 _with_routes(app, front),
+                # uvicorn only calls it.
+                http=partial(Connection, connections=self._connections),  # type: ignore[arg-type]
                 headers=list(headers),
                 server_header=False,
                 access_log=False,
@@ -82,6 +102,9 @@ class PredictorServer(ModelServer):  # type: ignore[misc]
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )
+        self._stage = _Stage.SERVING
+        self._closing = asyncio.Event()
+        self._cutting = asyncio.Event()
         self._stopped_by = 0
 
     def start(self, models: list[BaseKServeModel]) -> None:
@@ -89,7 +112,7 @@ class PredictorServer(ModelServer):  # type: ignore[misc]
 
         Raises:
             PlatformError: when a port was taken meanwhile.
-            KeyboardInterrupt: when that signal was SIGINT.
+            KeyboardInterrupt: when the first signal was SIGINT.
         """
         self._register_and_check_atleast_one_model_is_ready(models)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -99,25 +122,42 @@ class PredictorServer(ModelServer):  # type: ignore[misc]
             raise KeyboardInterrupt
 
     def stop(self, sig: int) -> None:
-        """Stop being ready and taking connections; finish what is in work."""
-        _log.info("told to stop")
-        self._stopped_by = sig
+        """Go a step further towards the end."""
+        self._stopped_by = self._stopped_by or sig
+        if self._stage is not _Stage.SERVING:
+            self._go_to(_Stage(min(self._stage + 1, _Stage.CUTTING)))
+        elif sig == signal.SIGINT:
+            # Whoever pressed Ctrl-C waits.
+            self._go_to(_Stage.CLOSING)
+        else:
+            self._go_to(_Stage.DRAINING)
+
+    def _go_to(self, stage: _Stage) -> None:
+        if stage <= self._stage:
+            return
+        self._stage = stage
+        _log.info("told to stop: %s", stage.name.lower())
+        # Readiness falls before anything else, whichever signal it was.
         for model in self.registered_models.get_models().values():
             model.stop()
+        self._connections.leaving = True
+        if stage is _Stage.DRAINING:
+            asyncio.get_running_loop().call_later(
+                self._config.drain_seconds, self._go_to, _Stage.CLOSING
+            )
+            return
         self._rest.should_exit = True
+        self._closing.set()
+        if stage is _Stage.CUTTING:
+            self._rest.cut()
+            self._cutting.set()
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         for sig in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sig, self.stop, sig)
-        grpc_server = aio.server(
-            options=[
-                # Otherwise two servers could share a port, each getting some of the calls.
-                ("grpc.so_reuseport", 0),
-                ("grpc.max_receive_message_length", self._config.max_body_bytes),
-            ]
-        )
-        add_GRPCInferenceServiceServicer_to_server(self._servicer, grpc_server)
+        grpc_server = aio.server(options=_grpc_options(self._config))
+        grpc_server.add_generic_rpc_handlers((handlers(self._servicer),))
         try:
             grpc_port = grpc_server.add_insecure_port(
                 spelled(self._config.host, self._config.grpc_port)
@@ -133,14 +173,61 @@ class PredictorServer(ModelServer):  # type: ignore[misc]
             spelled(self._config.host, self._listener.getsockname()[1]),
             spelled(self._config.host, grpc_port),
         )
-        await self._rest.serve([self._listener])
-        await grpc_server.stop(GRACE_SECONDS)
+        looking = asyncio.create_task(self._rest.cut_late())
+        await asyncio.gather(self._rest.serve([self._listener]), self._end(grpc_server))
+        looking.cancel()
+
+    async def _end(self, grpc_server: aio.Server) -> None:
+        """End gRPC when REST does."""
+        await self._closing.wait()
+        ended = asyncio.create_task(grpc_server.stop(GRACE_SECONDS))
+        cut = asyncio.create_task(self._cutting.wait())
+        await asyncio.wait((ended, cut), return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done():
+            await grpc_server.stop(0)
+        await ended
+        cut.cancel()
 
 
 class _Uvicorn(uvicorn.Server):
     def capture_signals(self) -> nullcontext[None]:  # type: ignore[override]
         # Signals are ours: gRPC has to end as well.
         return nullcontext()
+
+    async def cut_late(self) -> None:
+        """Cut clients that send too slowly, for as long as there may be some."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            for connection in list(self.server_state.connections):
+                connection.cut_if_late(loop.time())  # type: ignore[union-attr]
+
+    def cut(self) -> None:
+        """End now, whatever is in flight."""
+        self.force_exit = True
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+
+
+def _grpc_options(config: ServeConfig) -> list[tuple[str, Any]]:
+    """https://grpc.github.io/grpc/core/group__grpc__arg__keys.html."""
+    return [
+        # Otherwise two servers could share a port, each getting some of the calls.
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_receive_message_length", config.max_body_bytes),
+        ("grpc.max_concurrent_streams", config.limits.ahead),
+        # Nothing but identity, as over REST: the size is checked when all has been decompressed,
+        # and 8 MiB can be 8 GiB then. Pictures are compressed as it is.
+        ("grpc.compression_enabled_algorithms_bitset", 1),
+        ("grpc.per_message_decompression", 0),
+        # A message that never becomes whole ends with its connection, and that with its age; who
+        # behaves is told in time to open another.
+        ("grpc.max_connection_age_ms", _CONNECTION_AGE_SECONDS * 1000),
+        ("grpc.max_connection_age_grace_ms", int(config.limits.body_seconds * 1000)),
+        # Clients that are gone without a word hold their calls no longer than this.
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+    ]
 
 
 def _with_routes(application: FastAPI, front: Front) -> FastAPI:

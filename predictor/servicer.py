@@ -21,6 +21,8 @@ from predictor.workers import Workers
 _CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
     404: grpc.StatusCode.NOT_FOUND,
+    # Not RESOURCE_EXHAUSTED, which is what too large a message is answered, and not our failure.
+    429: grpc.StatusCode.UNAVAILABLE,
     501: grpc.StatusCode.UNIMPLEMENTED,
     503: grpc.StatusCode.UNAVAILABLE,
 }

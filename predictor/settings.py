@@ -2,9 +2,11 @@
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
+from predictor.limits import Limits
 from weathervane.errors import UsageError
 
 # Both end up in headers and metrics.
@@ -40,6 +42,14 @@ class ServeConfig:
     queue: int = 256
     max_wait_seconds: float = 1.0
     max_body_mebibytes: int = 8
+    limits: Limits = field(default_factory=Limits)
+    # After SIGTERM: how long to serve on while not ready. A gateway or Kubernetes takes a second or
+    # two to send nothing more here; with what is in flight it must end within the 30 s that
+    # Kubernetes gives.
+    drain_seconds: float = 5.0
+    # How long to ask a store that fails before giving up. Longer than a store takes to restart:
+    # Kubernetes itself would wait up to five minutes between two starts.
+    store_seconds: float = 300.0
 
     def __post_init__(self) -> None:
         for option, value in (("--name", self.name), ("--revision", self.revision)):
@@ -54,12 +64,24 @@ class ServeConfig:
                 raise UsageError(f"{option} must be from 0 to 65535, got {port}")
         if self.http_port == self.grpc_port != 0:
             raise UsageError(f"--http-port and --grpc-port are both {self.http_port}")
-        if self.max_wait_seconds <= 0:
-            raise UsageError(f"--max-wait-seconds must be above 0, got {self.max_wait_seconds}")
+        for option, seconds in (
+            ("--max-wait-seconds", self.max_wait_seconds),
+            ("--max-head-seconds", self.limits.head_seconds),
+            ("--max-body-seconds", self.limits.body_seconds),
+        ):
+            if not 0 < seconds < inf:
+                raise UsageError(f"{option} must be above 0, got {seconds:g}")
+        for option, seconds in (
+            ("--drain-seconds", self.drain_seconds),
+            ("--store-seconds", self.store_seconds),
+        ):
+            if not 0 <= seconds < inf:
+                raise UsageError(f"{option} must be at least 0, got {seconds:g}")
         for option, number, least in (
             ("--threads", self.threads, 1),
             ("--queue", self.queue, 0),
             ("--max-body-mebibytes", self.max_body_mebibytes, 1),
+            ("--max-connections", self.limits.connections, 1),
         ):
             if number < least:
                 raise UsageError(f"{option} must be at least {least}, got {number}")

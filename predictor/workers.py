@@ -1,11 +1,12 @@
-"""Threads for decoding and inference, and bounds on how much may wait for them."""
+"""Threads for decoding and inference, and bounds on how much may wait for them, and how long."""
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from predictor.protocol import ProtocolError
 
@@ -21,8 +22,9 @@ class Workers:
     Args:
         threads: jobs in work at the same time.
         queue: jobs that may wait, whatever they cost.
-        max_wait_seconds: a job that would wait longer, as jobs have lasted lately, is turned away.
-            What counts for a client is how long it waits, and 64 quick jobs are less than one slow.
+        max_wait_seconds: a job that would wait longer, as jobs have lasted lately, is turned away,
+            and so is one that has waited that long after all. What counts for a client is how long
+            it waits, and 64 quick jobs are less than one slow.
         clock: seconds that never go back.
     """
 
@@ -40,47 +42,95 @@ class Workers:
         self._clock = clock
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="infer")
         self._lock = Lock()
-        self._taken = 0
+        # Oldest first. A list of our own: the executor's keeps a job, with the pictures in it, even
+        # when nobody waits for it any more.
+        self._waiting: OrderedDict[Future[Any], Callable[[], Any]] = OrderedDict()
+        self._working = 0
         self._job_seconds = 0.0
+        self._closed = False
 
     async def run(self, job: Callable[[], Result]) -> Result:
-        """What ``job`` returns or raises.
+        """What ``job`` returns or raises. Cancelled, it takes along a job that has not begun.
 
         Raises:
-            ProtocolError: 503 at once, when it would wait too long. Waiting longer would only make
-                every answer late.
+            ProtocolError: 429 at once, when as many wait as may. 503 at once, when the job would
+                wait too long: waiting would only make every answer late; 503 as well when it has
+                waited too long, and after `close`.
         """
-        self._take()
+        future: Future[Result] = Future()
+        future.add_done_callback(self._forget)
+        self._admit(future, job)
+        late = False
+
+        def give_up() -> None:
+            nonlocal late
+            late = future.cancel()
+
+        timer = asyncio.get_running_loop().call_later(self._max_wait_seconds, give_up)
         try:
-            future = self._executor.submit(self._timed, job)
-        except RuntimeError:
-            self._give_back()
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if late and not (task and task.cancelling()):
+                raise self._too_long() from None
             raise
-        # The place is free when the job ends, not when a client stops waiting for it.
-        future.add_done_callback(lambda _: self._give_back())
-        return await asyncio.wrap_future(future)
+        finally:
+            timer.cancel()
 
     def close(self) -> None:
-        """Finish what has been taken on."""
+        """Finish what is in work and take on nothing more; what waits still is dropped."""
+        with self._lock:
+            self._closed = True
+            waiting = list(self._waiting)
+        for future in waiting:
+            future.cancel()
         self._executor.shutdown()
 
-    def _take(self) -> None:
+    def _admit(self, future: Future[Any], job: Callable[[], Any]) -> None:
         with self._lock:
-            before = self._taken - self.threads + 1  # jobs to end before this one begins
-            wait = before * self._job_seconds / self.threads
-            if before > self._queue or (before > 0 and wait > self._max_wait_seconds):
-                raise ProtocolError(503, "too much waits already; try again in a second")
-            self._taken += 1
+            if self._closed:
+                raise ProtocolError(503, "this server is stopping; ask another")
+            # Jobs to end before this one begins.
+            before = len(self._waiting) + self._working - self.threads + 1
+            if before > self._queue:
+                raise ProtocolError(429, "too much waits already; try again in a second")
+            if before > 0 and before * self._job_seconds / self.threads > self._max_wait_seconds:
+                raise self._too_long()
+            self._waiting[future] = job
+            self._executor.submit(self._work)
 
-    def _give_back(self) -> None:
+    def _work(self) -> None:
+        """Do the job that has waited longest; there is none when it was cancelled."""
         with self._lock:
-            self._taken -= 1
-
-    def _timed(self, job: Callable[[], Result]) -> Result:
+            while self._waiting:
+                future, job = self._waiting.popitem(last=False)
+                if future.set_running_or_notify_cancel():
+                    break
+            else:
+                return
+            self._working += 1
         begun = self._clock()
+        result, failure = None, None
         try:
-            return job()
-        finally:
-            took = self._clock() - begun
-            with self._lock:
-                self._job_seconds += _SMOOTHING * (took - self._job_seconds)
+            result = job()
+        except BaseException as error:  # whatever it is, it is the caller's
+            failure = error
+        took = self._clock() - begun
+        # The place is free before its client hears of it, and may ask again.
+        with self._lock:
+            self._working -= 1
+            self._job_seconds += _SMOOTHING * (took - self._job_seconds)
+        if failure is None:
+            future.set_result(result)
+        else:
+            future.set_exception(failure)
+
+    def _forget(self, future: Future[Any]) -> None:
+        with self._lock:
+            self._waiting.pop(future, None)
+
+    def _too_long(self) -> ProtocolError:
+        return ProtocolError(
+            503,
+            f"it would take over {self._max_wait_seconds:g} s to begin; try again in a second",
+        )

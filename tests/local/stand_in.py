@@ -1,7 +1,8 @@
 """A quick stand-in for ``python -m predictor``: same arguments, real HTTP, and no model behind it.
 
-The digest says how it behaves: ``slow…`` answers after a while, ``fail…`` answers 500, ``dies…``
-ends before it listens, anything else answers at once. The label is the revision's name.
+The digest says how it behaves: ``slow…`` answers after a while, ``fail…`` answers 500, ``busy…``
+answers 429, ``dies…`` ends before it listens, anything else answers at once. The label is the
+revision's name.
 """
 
 import argparse
@@ -15,6 +16,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     for option in ("threads", "package", "digest", "name", "revision", "host", "cache"):
         parser.add_argument(f"--{option}")
+    for option in ("drain-seconds", "store-seconds"):
+        parser.add_argument(f"--{option}", type=float)
     parser.add_argument("--http-port", type=int)
     parser.add_argument("--grpc-port", type=int)
     options = parser.parse_args()
@@ -31,6 +34,8 @@ def main() -> None:
             await asyncio.sleep(0.35)
         if options.digest.startswith("fail"):
             return web.json_response({"error": "no"}, status=500, headers=headers)
+        if options.digest.startswith("busy"):
+            return web.json_response({"error": "later"}, status=429, headers=headers)
         outputs = [
             {"name": "label", "datatype": "BYTES", "shape": [1], "data": [options.revision]},
             {"name": "confidence", "datatype": "FP32", "shape": [1], "data": [0.9]},

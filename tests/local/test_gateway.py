@@ -79,7 +79,7 @@ def test_a_new_weight_is_not_claimed_before_the_gateway_acts_on_it(site):
         assert change.result(timeout=5) is None
 
 
-@pytest.mark.parametrize("behaviour", ["fail", "good"])
+@pytest.mark.parametrize("behaviour", ["fail", "busy", "good"])
 def test_the_counts_are_what_the_client_saw(site, traffic, behaviour):
     stable = site.deploy()
     canary = site.canary(behaviour, weight=30)
@@ -96,7 +96,7 @@ def test_the_counts_are_what_the_client_saw(site, traffic, behaviour):
     for name in (stable, canary):
         assert (counts[name].requests, counts[name].errors) == (seen[name], failed[name])
         assert sum(counts[name].latency) == seen[name]
-    assert failed[canary] == (seen[canary] if behaviour == "fail" else 0)
+    assert failed[canary] == (0 if behaviour == "good" else seen[canary])
 
 
 def test_requests_that_a_killed_predictor_loses_are_counted_and_attributed(site, traffic):

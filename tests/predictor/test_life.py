@@ -1,5 +1,6 @@
 """How a predictor begins, what it does when it is full, and how it ends."""
 
+import asyncio
 import base64
 import json
 import os
@@ -11,8 +12,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import fields
+from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import fields, replace
 from pathlib import Path
 
 import cv2
@@ -20,7 +21,10 @@ import httpx
 import numpy as np
 import pytest
 
+from tests.predictor import faults, trials
 from tests.predictor.running import Running, command, running
+from tests.predictor.wire import infer, wire
+from weathervane.config import StoreConfig
 from weathervane.errors import ExitCode
 from weathervane.registry.package import GOLDEN_LIST, LITERT_MODEL, Description, Package, seal
 from weathervane.registry.store import Store, package_key
@@ -174,9 +178,9 @@ def test_serving_imports_neither_what_trains_nor_what_the_sdk_brings_along(tiny_
 
 
 def slow_request() -> dict[str, object]:
-    """What keeps a thread busy for seconds, in less than a mebibyte: large, plain pictures."""
+    """What keeps a thread busy for seconds, in two mebibytes: large, plain pictures."""
     picture = cv2.imencode(".png", np.zeros((4000, 4000, 3), np.uint8))[1].tobytes()
-    data = [base64.b64encode(picture).decode()] * 10
+    data = [base64.b64encode(picture).decode()] * 20
     return {"inputs": [{"name": "image", "datatype": "BYTES", "shape": [len(data)], "data": data}]}
 
 
@@ -187,7 +191,7 @@ def full(server: Running) -> Iterator[tuple[Future[httpx.Response], httpx.Respon
     with ThreadPoolExecutor() as pool:
         slow = pool.submit(httpx.post, server.rest + INFER, json=request, timeout=60)
         turned_away = httpx.post(server.rest + INFER, content=b"{}")
-        while turned_away.status_code != 503:
+        while turned_away.status_code != 429:
             assert not slow.done(), "the slow request was not slow"
             turned_away = httpx.post(server.rest + INFER, content=b"{}")
         yield slow, turned_away
@@ -206,7 +210,7 @@ def test_a_full_predictor_turns_away_at_once_and_counts_it(tiny_package: Package
 
         assert httpx.post(server.rest + INFER, content=b"{}").status_code == 400
         assert re.search(
-            r'weathervane_requests_total\{code="503",.*\} [1-9]',
+            r'weathervane_requests_total\{code="429",.*\} [1-9]',
             httpx.get(server.rest + "/metrics").text,
         )
 
@@ -222,11 +226,104 @@ def test_sigterm_finishes_what_is_in_work_and_ends_with_0(tiny_package: Package)
             httpx.get(server.rest)
 
 
-def test_sigint_ends_with_130(tiny_package: Package):
-    with running(*of(tiny_package)) as server:
+def test_an_end_under_load_loses_nothing_and_is_told_before(tiny_package: Package):
+    # Long enough to be in flight when the listener closes.
+    options = ("--threads", "1", "--queue", "500", "--max-wait-seconds", "60")
+    with running(*of(tiny_package), *options, "--drain-seconds", "0.7") as server:
+        end = asyncio.run(trials.drain(server, in_flight=100, picture=trials.plain(1500)))
+
+    assert end.sent > 100
+    assert (end.lost, end.exit_code) == (0, ExitCode.DONE)
+    assert end.ready_fell < 0.5 < end.refused
+
+
+def test_while_it_drains_it_serves_and_sends_its_clients_elsewhere(
+    tiny_package: Package, pictures: dict[str, bytes]
+):
+    with running(*of(tiny_package), "--drain-seconds", "60") as server, httpx.Client() as client:
+        assert "connection" not in client.get(server.rest + "/v2/health/live").headers
+        server.process.send_signal(signal.SIGTERM)
+        while client.get(server.rest + "/v2/health/ready").status_code == 200:
+            pass
+        live = client.get(server.rest + "/v2/health/live")
+        answer = client.post(server.rest + "/predict", files={"file": pictures["JPEG"]})
+
+        assert (live.status_code, answer.status_code) == (200, 200)
+        assert answer.headers["connection"] == "close"
+
+        # Once more, and it waits no longer.
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(10) == ExitCode.DONE
+
+
+def test_sigint_does_not_drain_and_ends_with_130(tiny_package: Package):
+    with running(*of(tiny_package), "--drain-seconds", "60") as server:
         server.process.send_signal(signal.SIGINT)
 
         assert server.process.wait(10) == ExitCode.INTERRUPTED
+
+
+def test_the_second_sigint_waits_for_nobody(tiny_package: Package):
+    slow = infer(*[trials.plain(4000)] * 10)
+
+    async def interrupt(server: Running) -> tuple[int, int]:
+        async with AsyncExitStack() as stack:
+            gateway = await stack.enter_async_context(wire(server.port))
+            wires = [await stack.enter_async_context(wire(server.port)) for _ in range(12)]
+            answers = [asyncio.create_task(one.ask(slow)) for one in wires]
+            await trials.thread_is_taken(server)
+            server.process.send_signal(signal.SIGINT)
+            # It finishes them, and is not ready for more.
+            with suppress(EOFError, ConnectionError):
+                while (await gateway.ask(trials.READY)).status == 200:
+                    pass
+            server.process.send_signal(signal.SIGINT)
+            code = await asyncio.to_thread(server.process.wait, 30)
+            ended = await asyncio.gather(*answers, return_exceptions=True)
+        return code, sum(isinstance(one, BaseException) for one in ended)
+
+    options = ("--threads", "1", "--queue", "50", "--max-wait-seconds", "60")
+    with running(*of(tiny_package), *options) as server:
+        code, cut = asyncio.run(interrupt(server))
+
+    # What a thread is in the middle of cannot be stopped; what waits can.
+    assert code == ExitCode.INTERRUPTED
+    assert cut >= 10
+
+
+def test_told_to_stop_while_it_loads_it_stops(tiny_package: Package, tmp_path: Path):
+    nowhere = StoreConfig(endpoint="http://127.0.0.1:9", access_key="a", secret_key="s")
+    with faults.loading(
+        "s3://weathervane/models/m/d", tiny_package, nowhere, tmp_path
+    ) as predictor:
+        predictor.await_said("asking again", 30)
+        predictor.process.send_signal(signal.SIGTERM)
+
+        assert predictor.process.wait(10) == ExitCode.DONE
+
+
+@pytest.mark.parametrize("fault", faults.FAULTS)
+def test_a_store_that_fails_for_a_while_delays_the_start_and_no_more(
+    tiny_package: Package, store: Store, tmp_path: Path, fault: str
+):
+    place = store.upload_folder(tiny_package.folder, package_key("weather", tiny_package.digest))
+
+    seconds = faults.seconds_to_load(fault, tiny_package, place, store.config, tmp_path, lasts=0.5)
+
+    assert seconds <= 60
+
+
+def test_wrong_keys_are_told_at_once_and_while_it_asks_again(
+    tiny_package: Package, store: Store, tmp_path: Path
+):
+    place = store.upload_folder(tiny_package.folder, package_key("weather", tiny_package.digest))
+    wrong = replace(store.config, secret_key="wrong")
+
+    with faults.loading(place, tiny_package, wrong, tmp_path) as predictor:
+        predictor.await_said("the secret key is wrong", 30)
+        predictor.await_said("asking again for", 1)
+
+        assert not predictor.answers()
 
 
 def test_the_command_line_serves_as_well(tiny_package: Package):

@@ -2,6 +2,7 @@
 
 Refused connections, timeouts and every other answer that Envoy gives in a revision's place are
 charged to that revision by Envoy itself, as 5xx or as a gRPC status.
+A revision that has too much to do answers 429, over gRPC UNAVAILABLE.
 """
 
 import re
@@ -59,10 +60,17 @@ def _counts(samples: list[Sample]) -> Counts:
             buckets[float(sample.labels["le"]) / 1000] = int(sample.value)
         elif _GRPC_FAILURE.fullmatch(sample.name) or (
             # What Envoy answers to a gRPC call itself is counted both ways.
-            sample.name == "envoy_cluster_upstream_rq_xx_total" and not grpc
+            (sample.name == "envoy_cluster_upstream_rq_xx_total" or _is_429(sample)) and not grpc
         ):
             sums["errors"] += int(sample.value)
     return Counts(requests=sums["requests"], errors=sums["errors"], **_latency(buckets))
+
+
+def _is_429(sample: Sample) -> bool:
+    return (
+        sample.name == "envoy_cluster_upstream_rq_total"
+        and sample.labels.get("envoy_response_code") == "429"
+    )
 
 
 def _latency(cumulative: Mapping[float, int]) -> dict[str, tuple[int, ...]]:

@@ -110,7 +110,7 @@ class Gateway:
                 ADMIN,
                 "/stats/prometheus",
                 filter=rf"^cluster\.({'|'.join(names)})\."
-                r"(membership_total|upstream_rq_(completed|5xx|time)$|grpc\.)",
+                r"(membership_total|upstream_rq_(completed|429|5xx|time)$|grpc\.)",
             )
         except DeploymentError:
             return {}

@@ -161,6 +161,8 @@ class Serving:
             *("--name", service, "--revision", route.revision, "--host", LOOPBACK),
             *("--http-port", str(route.http_port), "--grpc-port", str(route.grpc_port)),
             *("--cache", str(self._state / "packages")),
+            # Nothing is sent any more to one that is told to stop, and the store is our own.
+            *("--drain-seconds", "0", "--store-seconds", "10"),
             # Two revisions share this machine: neither may take all of it.
             *("--threads", str(max(1, (os.cpu_count() or 2) // 2))),
         ]

@@ -23,8 +23,9 @@ _NO_LATENCY = (0,) * len(LATENCY_BOUNDS)
 class Counts:
     """Requests that ended, those of them that failed, and how many fell into each latency bucket.
 
-    A failed request is one that the platform answered with 5xx, refused, dropped or timed out,
-    whoever's fault it was: proxy errors and refused connections are in it.
+    A failed request is one that the platform answered with 5xx or 429 (too much waits already),
+    refused, dropped or timed out, whoever's fault it was: proxy errors and refused connections are
+    in it.
     """
 
     requests: int = 0

@@ -63,6 +63,17 @@ def test_requests_that_ended_with_5xx_are_errors():
     assert (counts.requests, counts.errors) == (10, 3)
 
 
+def test_an_answer_that_too_much_waits_is_an_error_of_the_revision_and_other_4xx_are_not():
+    def answered(code: int, number: int) -> str:
+        labels = f'envoy_response_code="{code}",envoy_cluster_name="w-00001"'
+        return f"envoy_cluster_upstream_rq{{{labels}}} {number}\n"
+
+    by_code = "# TYPE envoy_cluster_upstream_rq counter\n" + answered(429, 2) + answered(400, 4)
+    counts = read_figures(KNOWN + rest(10, 3) + by_code, CLUSTERS)["w-00001"]
+
+    assert (counts.requests, counts.errors) == (10, 5)
+
+
 @pytest.mark.parametrize(
     ("statuses", "errors"),
     [

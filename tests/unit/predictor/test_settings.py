@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from predictor.limits import Limits
 from predictor.settings import ServeConfig
 from weathervane.errors import UsageError
 
@@ -30,6 +31,11 @@ HEALTHY = ServeConfig(
         ({"queue": -1}, "--queue must be at least 0"),
         ({"max_wait_seconds": 0}, "--max-wait-seconds must be above 0"),
         ({"max_body_mebibytes": 0}, "--max-body-mebibytes must be at least 1"),
+        ({"limits": Limits(connections=0)}, "--max-connections must be at least 1"),
+        ({"limits": Limits(head_seconds=0)}, "--max-head-seconds must be above 0"),
+        ({"limits": Limits(body_seconds=float("nan"))}, "--max-body-seconds must be above 0"),
+        ({"drain_seconds": -1}, "--drain-seconds must be at least 0, got -1"),
+        ({"store_seconds": float("inf")}, "--store-seconds must be at least 0, got inf"),
     ],
 )
 def test_a_wrong_option_is_named_with_its_value(change: dict[str, Any], told: str):

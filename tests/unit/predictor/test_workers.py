@@ -1,6 +1,8 @@
 """The bound on what is taken on at once."""
 
 import asyncio
+import gc
+import weakref
 from contextlib import suppress
 from threading import Event
 
@@ -21,7 +23,7 @@ def test_what_finds_no_place_is_turned_away_at_once_and_places_come_back():
         await asyncio.sleep(0)
         with pytest.raises(ProtocolError, match="try again") as refused:
             await workers.run(lambda: 3)
-        assert refused.value.status == 503
+        assert refused.value.status == 429
         go_on.set()
         return [*await asyncio.gather(*taken), await workers.run(lambda: 4)]
 
@@ -38,28 +40,31 @@ def test_slow_jobs_may_wait_in_smaller_numbers_than_quick_ones():
         nonlocal now
         now += seconds
 
-    async def admitted() -> int:
+    async def fill(taken: list[asyncio.Future[object]]) -> None:
+        while len(taken) < 100:
+            task = asyncio.ensure_future(workers.run(lambda: None))
+            await asyncio.sleep(0)
+            if task.done():
+                task.result()
+            taken.append(task)
+
+    async def admitted() -> tuple[int, int]:
         go_on.clear()
         taken = [asyncio.ensure_future(workers.run(lambda: go_on.wait(5)))]
         await asyncio.sleep(0)
-        with suppress(ProtocolError):
-            while len(taken) < 100:
-                task = asyncio.ensure_future(workers.run(lambda: None))
-                await asyncio.sleep(0)
-                if task.done():
-                    task.result()
-                taken.append(task)
+        with pytest.raises(ProtocolError) as refused:
+            await fill(taken)
         go_on.set()
         await asyncio.gather(*taken)
-        return len(taken) - 1
+        return len(taken) - 1, refused.value.status
 
-    async def after(seconds: float) -> int:
+    async def after(seconds: float) -> tuple[int, int]:
         for _ in range(100):
             await workers.run(lambda: lasting(seconds))
         return await admitted()
 
-    assert asyncio.run(after(0.001)) == 64
-    assert asyncio.run(after(0.3)) == 3
+    assert asyncio.run(after(0.001)) == (64, 429)
+    assert asyncio.run(after(0.3)) == (3, 503)
     workers.close()
 
 
@@ -103,3 +108,64 @@ def test_what_a_job_raises_reaches_the_caller_and_frees_its_place():
 
     asyncio.run(twice())
     workers.close()
+
+
+def test_what_has_waited_too_long_is_turned_away_and_never_done():
+    workers = Workers(threads=1, queue=1, max_wait_seconds=0.05)
+    go_on, done = Event(), []
+
+    async def wait_in_vain() -> int:
+        holds_up = asyncio.ensure_future(workers.run(lambda: go_on.wait(5)))
+        await asyncio.sleep(0)
+        with pytest.raises(ProtocolError, match=r"over 0\.05 s") as refused:
+            await workers.run(lambda: done.append("late"))
+        # Its place is free again.
+        following = asyncio.ensure_future(workers.run(lambda: done.append("next")))
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.gather(holds_up, following)
+        return refused.value.status
+
+    assert asyncio.run(wait_in_vain()) == 503
+    assert done == ["next"]
+    workers.close()
+
+
+def test_a_job_that_nobody_waits_for_any_more_is_dropped_with_all_that_it_holds():
+    workers = Workers(threads=1, queue=1)
+    go_on, done = Event(), []
+
+    class Pictures:
+        pass
+
+    async def leave() -> None:
+        holds_up = asyncio.ensure_future(workers.run(lambda: go_on.wait(5)))
+        await asyncio.sleep(0)
+        for _ in range(10):
+            pictures = Pictures()
+            gone = weakref.ref(pictures)
+            waiting = asyncio.ensure_future(workers.run(lambda held=pictures: done.append(held)))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            del pictures, waiting
+            await asyncio.sleep(0)
+            gc.collect()
+            assert gone() is None
+        go_on.set()
+        await holds_up
+
+    asyncio.run(leave())
+    workers.close()
+    assert done == []
+
+
+def test_after_the_end_nothing_is_taken_on():
+    workers = Workers(threads=1, queue=1)
+    workers.close()
+
+    with pytest.raises(ProtocolError, match="stopping") as refused:
+        asyncio.run(workers.run(lambda: None))
+
+    assert refused.value.status == 503
