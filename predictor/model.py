@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from reprlib import repr as shortened
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -72,19 +73,23 @@ class PackagedModel(Model):  # type: ignore[misc]
         Raises:
             ProtocolError: 400, for a picture that cannot be read.
         """
-        probabilities = np.stack(
-            [self._engine.probabilities(pixels) for pixels in self._pixels(pictures)]
-        )
+        rows, infer_seconds = [], 0.0
+        for pixels in self._pixels(pictures):
+            begun = perf_counter()
+            rows.append(self._engine.probabilities(pixels))
+            infer_seconds += perf_counter() - begun
+        probabilities = np.stack(rows)
         if self.package.temperature != 1:
             probabilities = _tempered(probabilities, self.package.temperature)
         best = probabilities.argmax(axis=1)
-        labels = tuple(self.package.labels[index] for index in best)
-        self._metrics.predicted(labels)
-        return Classification(
+        answer = Classification(
             probabilities=probabilities,
-            labels=labels,
+            labels=tuple(self.package.labels[index] for index in best),
             confidences=probabilities[np.arange(len(best)), best],
+            infer_seconds=infer_seconds,
         )
+        self._metrics.predicted(answer)
+        return answer
 
     def check_name(self, name: str, version: str) -> None:
         """Whether a request is for this model; its version is the package's digest.

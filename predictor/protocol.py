@@ -1,6 +1,6 @@
 """What a request and an answer are, whatever they travel in: JSON, binary tensors, a form, gRPC.
 
-The codecs (`v2`, `v1`, `servicer`) turn bytes into these values and back; `model` works on nothing
+The codecs (`v2`, `v1`, `v2_grpc`) turn bytes into these values and back; `model` works on nothing
 else.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weathervane.errors import WeathervaneError
+from weathervane.errors import ImageError, WeathervaneError
 
 INPUT = "image"
 OUTPUTS = ("probabilities", "label", "confidence")
@@ -24,12 +24,41 @@ MAX_PICTURES = 64
 Pictures = tuple[bytes, ...] | NDArray[np.uint8]
 
 
+# What is said of our own failures: their reason may show what is not the client's to see.
+INTERNAL = "internal error; the predictor's log has the reason"
+NO_CHANGE = (
+    "this predictor was started for one package, by its digest, and loads and unloads nothing; "
+    "a new model comes by rollout"
+)
+
+# What a refusal with this status is counted as; anything else is "internal".
+_KINDS = {
+    400: "malformed",
+    401: "unauthorised",
+    403: "forbidden",
+    404: "unknown",
+    408: "slow",
+    413: "too_large",
+    415: "unsupported",
+    429: "busy",
+    499: "left",
+    503: "busy",
+}
+
+
 class ProtocolError(WeathervaneError):
     """A request that is refused, with the HTTP status that says whose fault it was."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+    @property
+    def kind(self) -> str:
+        """One word for metrics and logs; pictures by their fault, as ``picture_damaged``."""
+        if isinstance(self.__cause__, ImageError):
+            return f"picture_{self.__cause__.fault}"
+        return _KINDS.get(self.status, "internal")
 
 
 def malformed(message: str) -> ProtocolError:
@@ -70,3 +99,5 @@ class Classification:
     probabilities: NDArray[np.float32]  # [n, classes], in the order of the package's labels
     labels: tuple[str, ...]  # n
     confidences: NDArray[np.float32]  # [n], the probability of the label
+    # Of all n, in the engine alone.
+    infer_seconds: float = 0.0

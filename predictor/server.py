@@ -15,14 +15,13 @@ from fastapi import FastAPI
 from grpc import aio
 from kserve.model import BaseKServeModel
 from kserve.model_server import ModelServer, app
-from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import (
-    add_GRPCInferenceServiceServicer_to_server,
-)
 from starlette.exceptions import HTTPException
 
+from predictor.access import Access
 from predictor.addresses import spelled
 from predictor.metrics import Metrics
 from predictor.model import PackagedModel
+from predictor.payloads import PayloadLog
 from predictor.routes import Front, unrouted
 from predictor.servicer import Servicer
 from predictor.settings import ServeConfig
@@ -46,7 +45,14 @@ class PredictorServer(ModelServer):  # type: ignore[misc]
     """
 
     def __init__(
-        self, config: ServeConfig, model: PackagedModel, metrics: Metrics, listener: socket.socket
+        self,
+        config: ServeConfig,
+        model: PackagedModel,
+        metrics: Metrics,
+        listener: socket.socket,
+        *,
+        access: Access,
+        payloads: PayloadLog | None,
     ) -> None:
         super().__init__(
             http_port=config.http_port,
@@ -67,8 +73,16 @@ class PredictorServer(ModelServer):  # type: ignore[misc]
             ("x-weathervane-revision", model.revision),
             ("x-weathervane-digest", model.package.digest),
         )
-        self._servicer = Servicer(model, self._workers, metrics, headers)
-        front = Front(model, self._workers, metrics, max_body_bytes=config.max_body_bytes)
+        self._servicer = Servicer(model, self._workers, metrics, headers, access=access)
+        front = Front(
+            model,
+            self._workers,
+            metrics,
+            max_body_bytes=config.max_body_bytes,
+            access=access,
+            payloads=payloads,
+            docs=config.docs,
+        )
         self._rest = _Uvicorn(
             uvicorn.Config(
                 _with_routes(app, front),
@@ -117,7 +131,7 @@ class PredictorServer(ModelServer):  # type: ignore[misc]
                 ("grpc.max_receive_message_length", self._config.max_body_bytes),
             ]
         )
-        add_GRPCInferenceServiceServicer_to_server(self._servicer, grpc_server)
+        self._servicer.add_to(grpc_server)
         try:
             grpc_port = grpc_server.add_insecure_port(
                 spelled(self._config.host, self._config.grpc_port)

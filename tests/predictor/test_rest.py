@@ -299,10 +299,8 @@ MALFORMED = [
     refused(b"", "no model 'other'", "/v2/models/other/ready", status=404, method="GET"),
     refused(b"", "Method Not Allowed", status=405, method="GET"),
     refused(b"", "Method Not Allowed", "/v2", status=405),
-    refused(b"", "Not Found", "/v2/", status=404, method="GET"),
+    refused(b"", "Not Found", "/v2/models/", status=404, method="GET"),
     refused(b"", "Not Found", "/openapi.json", status=404, method="GET"),
-    refused(b"", "Not Found", "/v2/repository/models/weather/unload", status=404),
-    refused(b"", "Not Found", "/v2/repository/models/weather/load", status=404),
     refused(b"{}", "Method Not Allowed", "/v1/models/weather:explain", status=405),
     # V1 and the form.
     refused({"instances": [1]}, "an instance is", "/v1/models/weather:predict"),

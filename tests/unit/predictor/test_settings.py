@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from predictor.settings import ServeConfig
+from predictor.settings import ServeConfig, revision_of
 from weathervane.errors import UsageError
 
 HEALTHY = ServeConfig(
@@ -30,6 +30,12 @@ HEALTHY = ServeConfig(
         ({"queue": -1}, "--queue must be at least 0"),
         ({"max_wait_seconds": 0}, "--max-wait-seconds must be above 0"),
         ({"max_body_mebibytes": 0}, "--max-body-mebibytes must be at least 1"),
+        ({"payload_share": 0.0}, "--payload-share must be above 0"),
+        ({"payload_share": 1.1}, "--payload-share must be above 0 and at most 1, got 1.1"),
+        ({"payload_log": "collector:8080"}, "--payload-log must be http"),
+        ({"payload_log": "file:///etc/passwd"}, "--payload-log must be http"),
+        ({"payload_log": "http://"}, "--payload-log must be http"),
+        ({"payload_log": "http://host:99999"}, "--payload-log must be http"),
     ],
 )
 def test_a_wrong_option_is_named_with_its_value(change: dict[str, Any], told: str):
@@ -39,3 +45,17 @@ def test_a_wrong_option_is_named_with_its_value(change: dict[str, Any], told: st
 
 def test_both_ports_may_be_any_free_one():
     assert replace(HEALTHY, http_port=0, grpc_port=0)
+
+
+@pytest.mark.parametrize(
+    ("environment", "revision"),
+    [
+        ({"K_REVISION": "weather-predictor-00003"}, "weather-predictor-00003"),
+        ({"WEATHERVANE_REVISION": "canary"}, "canary"),
+        ({"K_REVISION": "knative", "WEATHERVANE_REVISION": "label"}, "knative"),
+        ({"K_REVISION": ""}, None),
+        ({}, None),
+    ],
+)
+def test_the_platform_may_name_the_revision(environment: dict[str, str], revision: str | None):
+    assert revision_of(environment) == revision
