@@ -11,7 +11,7 @@ from predictor.answers import as_json
 from predictor.bodies import read_files
 from predictor.inference import Inference
 from predictor.model import PackagedModel
-from predictor.protocol import MAX_PICTURES, InferRequest, ProtocolError
+from predictor.protocol import MAX_PICTURES, InferRequest, ProtocolError, is_traffic
 
 
 class Asks:
@@ -27,14 +27,16 @@ class Asks:
         content, headers = await self._inference.answer(
             lambda: v2.decode(body, request.headers, name),
             lambda answer, asked: v2.encode(answer, asked, name, digest),
+            counted=is_traffic(request.headers),
         )
         return Response(content, headers=headers)
 
-    async def v1(self, _: Request, body: bytes) -> Response:
+    async def v1(self, request: Request, body: bytes) -> Response:
         """V1: ``{"instances": [{"b64": …}]}``."""
         content = await self._inference.answer(
             lambda: InferRequest(pictures=v1.decode(body), outputs=()),
             lambda answer, _: v1.encode(answer, self._model.package.labels),
+            counted=is_traffic(request.headers),
         )
         return Response(content, media_type="application/json")
 
@@ -44,6 +46,7 @@ class Asks:
         (prediction,) = await self._inference.answer(
             lambda: InferRequest(pictures=(file.content,), outputs=()),
             lambda answer, _: v1.predictions(answer, self._model.package.labels),
+            counted=is_traffic(request.headers),
         )
         return as_json(prediction)
 
@@ -54,7 +57,9 @@ class Asks:
         leaves the others alone, so the answer is 200 whatever is in them.
         """
         files = await read_files(request.headers, body, "files", most=MAX_PICTURES)
-        outcomes = await self._inference.each(tuple(file.content for file in files))
+        outcomes = await self._inference.each(
+            tuple(file.content for file in files), counted=is_traffic(request.headers)
+        )
         labels = self._model.package.labels
         return as_json(
             {

@@ -3,7 +3,7 @@
 In: how to read it and how to write its answer. Out: what was written, and the metrics.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import TypeVar
 
@@ -27,8 +27,10 @@ class Inference:
         self,
         read: Callable[[], InferRequest],
         write: Callable[[Classification, InferRequest], Result],
+        *,
+        counted: bool,
     ) -> Result:
-        """Read, classify and write, in a worker thread.
+        """Read, classify and write, in a worker thread; in the figures if ``counted``.
 
         Raises:
             ProtocolError: what ``read`` raises; 400 for a picture; 503 when too much waits.
@@ -39,16 +41,15 @@ class Inference:
             begun = perf_counter()
             request = read()
             answer = self._model.classify(request.pictures)
-            self._metrics.staged(
-                queue=begun - submitted,
-                decode=perf_counter() - begun - answer.infer_seconds,
-                infer=answer.infer_seconds,
-            )
+            if counted:
+                self._count([answer], queue=begun - submitted, worked=perf_counter() - begun)
             return write(answer, request)
 
         return await self._workers.run(job)
 
-    async def each(self, pictures: tuple[bytes, ...]) -> list[Classification | ProtocolError]:
+    async def each(
+        self, pictures: tuple[bytes, ...], *, counted: bool
+    ) -> list[Classification | ProtocolError]:
         """Classify each picture by itself: one that cannot be read leaves the others alone.
 
         Raises:
@@ -63,12 +64,21 @@ class Inference:
                 try:
                     outcomes.append(self._model.classify((picture,)))
                 except ProtocolError as error:
-                    self._metrics.refused(error.kind)
                     outcomes.append(error)
-            infer = sum(one.infer_seconds for one in outcomes if isinstance(one, Classification))
-            self._metrics.staged(
-                queue=begun - submitted, decode=perf_counter() - begun - infer, infer=infer
-            )
+            if counted:
+                self._count(outcomes, queue=begun - submitted, worked=perf_counter() - begun)
             return outcomes
 
         return await self._workers.run(job)
+
+    def _count(
+        self, outcomes: Sequence[Classification | ProtocolError], *, queue: float, worked: float
+    ) -> None:
+        infer = 0.0
+        for outcome in outcomes:
+            if isinstance(outcome, ProtocolError):
+                self._metrics.refused(outcome.kind)
+            else:
+                self._metrics.predicted(outcome)
+                infer += outcome.infer_seconds
+        self._metrics.staged(queue=queue, decode=worked - infer, infer=infer)

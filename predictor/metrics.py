@@ -53,6 +53,10 @@ class Metrics:
         self._predictions = _Children(
             counter("weathervane_predictions", "Pictures by predicted label", "label"), own
         )
+        self._probes = _Children(
+            counter("weathervane_probes", "A rollout's own requests, counted nowhere else", "code"),
+            own,
+        )
         self._payloads = _Children(
             counter("weathervane_payloads", "Sampled payloads by what became of them", "outcome"),
             own,
@@ -83,13 +87,21 @@ class Metrics:
                 "Pictures with a confidence below the package's threshold",
             ).labels(*own)
 
-    def answered(self, code: int, seconds: float) -> None:
-        """Count one inference request."""
+    def answered(self, code: int, seconds: float, kind: str = "", *, traffic: bool = True) -> None:
+        """Count one inference request, and the kind of its error when it has one.
+
+        One that is no ``traffic`` but a rollout's own is counted apart, and nowhere else.
+        """
+        if not traffic:
+            self._probes[str(code)].inc()
+            return
         self._requests[str(code)].inc()
         self._seconds.observe(seconds)
+        if kind:
+            self.refused(kind)
 
     def refused(self, kind: str) -> None:
-        """Count one error by its kind, whether of a request or of one picture in a batch."""
+        """Count one error by its kind, of a request or of one picture in a batch."""
         self._errors[kind].inc()
 
     def staged(self, *, queue: float, decode: float, infer: float) -> None:

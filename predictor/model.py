@@ -10,7 +10,6 @@ from kserve.model import Model
 from numpy.typing import NDArray
 
 from predictor.engine import Engine, LiteRtEngine
-from predictor.metrics import Metrics
 from predictor.protocol import INPUT, Classification, Pictures, ProtocolError, malformed
 from weathervane.data import images
 from weathervane.errors import ImageError, PackageError
@@ -23,14 +22,11 @@ class PackagedModel(Model):  # type: ignore[misc]
     The SDK keeps its name and readiness; requests come through `classify`, past the SDK's codecs.
     """
 
-    def __init__(
-        self, name: str, package: Package, metrics: Metrics, *, revision: str, threads: int
-    ) -> None:
+    def __init__(self, name: str, package: Package, *, revision: str, threads: int) -> None:
         super().__init__(name)
         self.package = package
         self.revision = revision
         self._threads = threads
-        self._metrics = metrics
         self._engine: Engine
 
     def load(self) -> bool:
@@ -82,14 +78,12 @@ class PackagedModel(Model):  # type: ignore[misc]
         if self.package.temperature != 1:
             probabilities = _tempered(probabilities, self.package.temperature)
         best = probabilities.argmax(axis=1)
-        answer = Classification(
+        return Classification(
             probabilities=probabilities,
             labels=tuple(self.package.labels[index] for index in best),
             confidences=probabilities[np.arange(len(best)), best],
             infer_seconds=infer_seconds,
         )
-        self._metrics.predicted(answer)
-        return answer
 
     def check_name(self, name: str, version: str) -> None:
         """Whether a request is for this model; its version is the package's digest.

@@ -4,6 +4,7 @@ The codecs (`v2`, `v1`, `v2_grpc`) turn bytes into these values and back; `model
 else.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -23,6 +24,9 @@ MAX_PICTURES = 64
 # Encoded files (JPEG, PNG, WebP), or RGB pixels [n, height, width, 3].
 Pictures = tuple[bytes, ...] | NDArray[np.uint8]
 
+
+# A request with this header is a rollout's own question and no traffic: it is counted apart.
+PROBE_HEADER = "x-weathervane-probe"
 
 # What is said of our own failures: their reason may show what is not the client's to see.
 INTERNAL = "internal error; the predictor's log has the reason"
@@ -64,6 +68,11 @@ class ProtocolError(WeathervaneError):
 def malformed(message: str) -> ProtocolError:
     """The client's mistake: the same request will never succeed."""
     return ProtocolError(400, message)
+
+
+def is_traffic(headers: Mapping[str, str]) -> bool:
+    """Whether a request is anybody's but a rollout's own; names of headers in lower case."""
+    return PROBE_HEADER not in headers
 
 
 def server_metadata() -> dict[str, Any]:

@@ -25,7 +25,7 @@ from predictor.looks import Looks
 from predictor.metrics import Metrics
 from predictor.model import PackagedModel
 from predictor.payloads import Payload, PayloadLog
-from predictor.protocol import INTERNAL, NO_CHANGE, ProtocolError
+from predictor.protocol import INTERNAL, NO_CHANGE, ProtocolError, is_traffic
 from predictor.workers import Workers
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -158,9 +158,7 @@ class Front:
             response.headers[logs.REQUEST_ID] = given
             status, seconds = response.status_code, perf_counter() - started
             if counted:
-                self._metrics.answered(status, seconds)
-                if kind:
-                    self._metrics.refused(kind)
+                self._metrics.answered(status, seconds, kind, traffic=is_traffic(request.headers))
             # Probes and scrapes come every second, and say nothing while they are answered.
             if counted or kind:
                 logs.answered(
@@ -182,7 +180,7 @@ class Front:
                 self._looks.check_model(request)
             body = await read_body(request, most=self._max_body_bytes)
             response = await infer(request, body)
-            if self._payloads:
+            if self._payloads and is_traffic(request.headers):
                 self._payloads.offer(
                     request.state.id, _payload(body, request), _payload(response.body, response)
                 )

@@ -49,7 +49,7 @@ def serve(config: ServeConfig) -> None:
             ood_threshold=package.ood_threshold,
         )
         model = PackagedModel(
-            config.name, package, metrics, revision=config.revision, threads=config.threads
+            config.name, package, revision=config.revision, threads=config.threads
         )
         model.load()
         with ExitStack() as stack:

@@ -8,12 +8,13 @@ failure of the server.
 # ruff: noqa: ANN401
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
+from google.protobuf.message_factory import GetMessageClass
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 
 from predictor import logs, v2_grpc
@@ -21,18 +22,28 @@ from predictor.access import Access
 from predictor.inference import Inference
 from predictor.metrics import Metrics
 from predictor.model import PackagedModel
-from predictor.protocol import INTERNAL, NO_CHANGE, ProtocolError, malformed, server_metadata
+from predictor.protocol import (
+    INTERNAL,
+    NO_CHANGE,
+    ProtocolError,
+    is_traffic,
+    malformed,
+    server_metadata,
+)
 from predictor.workers import Workers
 
-SERVICE = "inference.GRPCInferenceService"
+# A message and its metadata to a message.
+Answer = Callable[[Any, Mapping[str, str]], Awaitable[Any]]
 
+_SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"]
 # https://grpc.github.io/grpc/core/md_doc_statuscodes.html
 _CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
     401: grpc.StatusCode.UNAUTHENTICATED,
     403: grpc.StatusCode.PERMISSION_DENIED,
     404: grpc.StatusCode.NOT_FOUND,
-    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    # Not RESOURCE_EXHAUSTED, which is what too large a message is answered, and no failure of ours.
+    429: grpc.StatusCode.UNAVAILABLE,
     503: grpc.StatusCode.UNAVAILABLE,
 }
 
@@ -67,32 +78,27 @@ class Servicer:
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Answer the service's calls on ``server``."""
+        answers: dict[str, Answer] = {
+            "ServerLive": self._live,
+            "ServerReady": self._ready,
+            "ServerMetadata": self._server,
+            "ModelReady": self._model_ready,
+            "ModelMetadata": self._metadata,
+            "ModelInfer": self._infer,
+            "RepositoryModelLoad": self._refuse,
+            "RepositoryModelUnload": self._refuse,
+        }
         calls = {
-            "ServerLive": self._call("ServerLive", pb.ServerLiveRequest, self._live),
-            "ServerReady": self._call("ServerReady", pb.ServerReadyRequest, self._ready),
-            "ServerMetadata": self._call("ServerMetadata", pb.ServerMetadataRequest, self._server),
-            "ModelReady": self._call("ModelReady", pb.ModelReadyRequest, self._model_ready),
-            "ModelMetadata": self._call("ModelMetadata", pb.ModelMetadataRequest, self._metadata),
-            "ModelInfer": self._call("ModelInfer", pb.ModelInferRequest, self._infer, infers=True),
-            "RepositoryModelLoad": self._call(
-                "RepositoryModelLoad", pb.RepositoryModelLoadRequest, self._refuse
-            ),
-            "RepositoryModelUnload": self._call(
-                "RepositoryModelUnload", pb.RepositoryModelUnloadRequest, self._refuse
-            ),
+            method.name: self._call(method, answers[method.name]) for method in _SERVICE.methods
         }
         server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(SERVICE, calls),),
+            (grpc.method_handlers_generic_handler(_SERVICE.full_name, calls),)
         )
 
-    def _call(
-        self,
-        name: str,
-        message: Any,
-        answer: Callable[[Any], Awaitable[Any]],
-        *,
-        infers: bool = False,
-    ) -> Any:
+    def _call(self, method: Any, answer: Answer) -> Any:
+        infers = method.name == "ModelInfer"
+        message = GetMessageClass(method.input_type)
+
         async def call(content: bytes, context: Any) -> bytes:
             started, status, told, kind, written = perf_counter(), 200, "", "", b""
             sent = dict(context.invocation_metadata())
@@ -101,7 +107,7 @@ class Servicer:
             try:
                 if infers:
                     self._access.check_inference(sent.get("authorization"))
-                written = (await answer(_parsed(message, content))).SerializeToString()
+                written = (await answer(_parsed(message, content), sent)).SerializeToString()
             except ProtocolError as error:
                 status, told, kind = error.status, str(error), error.kind
             except Exception:
@@ -109,12 +115,10 @@ class Servicer:
                 status, told, kind = 500, INTERNAL, "internal"
             seconds = perf_counter() - started
             if infers:
-                self._metrics.answered(status, seconds)
-                if kind:
-                    self._metrics.refused(kind)
+                self._metrics.answered(status, seconds, kind, traffic=is_traffic(sent))
             if infers or kind:
                 logs.answered(
-                    "gRPC", name, status=status, seconds=seconds, request=given, kind=kind
+                    "gRPC", method.name, status=status, seconds=seconds, request=given, kind=kind
                 )
             if kind:
                 await context.abort(_CODES.get(status, grpc.StatusCode.INTERNAL), told)
@@ -122,20 +126,20 @@ class Servicer:
 
         return grpc.unary_unary_rpc_method_handler(call)
 
-    async def _live(self, _: Any) -> Any:
+    async def _live(self, *_: Any) -> Any:
         return pb.ServerLiveResponse(live=True)
 
-    async def _ready(self, _: Any) -> Any:
+    async def _ready(self, *_: Any) -> Any:
         return pb.ServerReadyResponse(ready=self._model.ready)
 
-    async def _server(self, _: Any) -> Any:
+    async def _server(self, *_: Any) -> Any:
         return pb.ServerMetadataResponse(**server_metadata())
 
-    async def _model_ready(self, request: Any) -> Any:
+    async def _model_ready(self, request: Any, _: Mapping[str, str]) -> Any:
         self._check(request.name, request.version)
         return pb.ModelReadyResponse(ready=self._model.ready)
 
-    async def _metadata(self, request: Any) -> Any:
+    async def _metadata(self, request: Any, _: Mapping[str, str]) -> Any:
         self._check(request.name, request.version)
         return pb.ModelMetadataResponse(
             name=self._model.name,
@@ -145,16 +149,17 @@ class Servicer:
             outputs=self._model.get_output_types(),
         )
 
-    async def _infer(self, request: Any) -> Any:
+    async def _infer(self, request: Any, sent: Mapping[str, str]) -> Any:
         self._check(request.model_name, request.model_version)
         return await self._inference.answer(
             lambda: v2_grpc.decode(request),
             lambda answer, asked: v2_grpc.encode(
                 answer, asked, self._model.name, self._model.package.digest
             ),
+            counted=is_traffic(sent),
         )
 
-    async def _refuse(self, _: Any) -> Any:
+    async def _refuse(self, *_: Any) -> Any:
         raise ProtocolError(403, NO_CHANGE)
 
     def _check(self, name: str, version: str) -> None:

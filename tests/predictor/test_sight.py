@@ -81,6 +81,20 @@ def test_the_figures_of_a_request_say_where_its_time_went(
     assert sum(stages) < total
 
 
+def test_a_rollout_s_own_questions_are_no_traffic(predictor: Running):
+    before = series(predictor.rest)
+
+    probe = {"x-weathervane-probe": "1"}
+    files = {"file": JPEG}
+    assert httpx.post(predictor.rest + "/predict", files=files, headers=probe).is_success
+    assert httpx.post(predictor.rest + INFER, json=HEALTHY, headers=probe).is_success
+    with grpc.insecure_channel(predictor.grpc) as channel:
+        stub: Any = GRPCInferenceServiceStub(channel)
+        stub.ModelInfer(grpc_request(), metadata=list(probe.items()))
+
+    assert grown(before, series(predictor.rest)) == {("weathervane_probes_total", "200"): 3}
+
+
 @pytest.mark.parametrize(
     ("ask", "code", "kind"),
     [

@@ -91,10 +91,18 @@ def test_errors_are_counted_beside_the_requests_that_had_them():
     registry = CollectorRegistry()
     counted = metrics(registry)
 
-    counted.answered(400, 0.001)
-    counted.refused("malformed")
-    counted.answered(503, 0.001)
-    counted.refused("busy")
+    counted.answered(400, 0.001, "malformed")
+    counted.answered(503, 0.001, "busy")
 
     assert values(registry, "weathervane_requests_total", "code") == {"200": 0, "400": 1, "503": 1}
     assert values(registry, "weathervane_errors_total", "kind") == {"malformed": 1, "busy": 1}
+
+
+def test_a_rollout_s_own_requests_are_counted_apart():
+    registry = CollectorRegistry()
+
+    metrics(registry).answered(400, 0.001, "malformed", traffic=False)
+
+    assert values(registry, "weathervane_requests_total", "code") == {"200": 0}
+    assert values(registry, "weathervane_errors_total", "kind") == {}
+    assert values(registry, "weathervane_probes_total", "code") == {"400": 1}
