@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from predictor.__main__ import parse
 from predictor.settings import ServeConfig, revision_of
-from weathervane.errors import UsageError
+from weathervane.errors import ExitCode, UsageError
 
 HEALTHY = ServeConfig(
     package="folder", digest="0" * 64, name="weather", revision="weather-00001", cache=Path("cache")
@@ -59,3 +60,26 @@ def test_both_ports_may_be_any_free_one():
 )
 def test_the_platform_may_name_the_revision(environment: dict[str, str], revision: str | None):
     assert revision_of(environment) == revision
+
+
+NEEDED = ("--package", "folder", "--digest", "0" * 64)
+
+
+def test_the_command_line_says_it_louder_than_the_platform(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("K_REVISION", "weather-predictor-00003")
+
+    assert parse(NEEDED, "predictor").revision == "weather-predictor-00003"
+    assert parse((*NEEDED, "--revision", "mine"), "predictor").revision == "mine"
+
+
+def test_a_copy_without_a_name_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    for name in ("K_REVISION", "WEATHERVANE_REVISION"):
+        monkeypatch.delenv(name, raising=False)
+
+    with pytest.raises(SystemExit) as refused:
+        parse(NEEDED, "predictor")
+
+    assert refused.value.code == ExitCode.USAGE
+    assert "--revision" in capsys.readouterr().err
