@@ -33,7 +33,6 @@ REFUSED = [
     None,
     "",
     "Bearer",
-    "Bearer ",
     "Bearer wrong",
     f"Bearer {API_KEY}x",
     f"Bearer {API_KEY[:-1]}",

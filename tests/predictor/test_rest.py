@@ -328,7 +328,7 @@ MALFORMED = [
     refused(b"", "Method Not Allowed", "/v2", status=405),
     refused(b"", "Not Found", "/v2/models/", status=404, method="GET"),
     refused(b"", "Not Found", "/openapi.json", status=404, method="GET"),
-    refused(b"{}", "Method Not Allowed", "/v1/models/weather:explain", status=405),
+    refused(b"{}", "Not Found", "/v1/models/weather:explain", status=404),
     # V1 and the form.
     refused({"instances": [1]}, "an instance is", "/v1/models/weather:predict"),
     refused({"instances": []}, "no model 'other'", "/v1/models/other:predict", status=404),
