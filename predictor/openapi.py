@@ -86,7 +86,16 @@ def document(model: str, labels: tuple[str, ...], digest: str, version: str) -> 
         "/v2/health/live": _get("Whether it answers", _object(live={"type": "boolean"})),
         "/v2/health/ready": _get("Whether it is ready", _object(ready={"type": "boolean"}), 503),
         "/v2/models": _get("Names", _object(models=_list(_TEXT))),
-        "/v2/repository/index": _get("The repository's models", _list(_INDEXED)),
+        "/v2/repository/index": {
+            **_get("The repository's models", _list(_INDEXED)),
+            **_post(
+                "The repository's models, or those that are ready",
+                _list(_INDEXED),
+                *(400, 413, 415),
+                body=_closed((), ready={"type": "boolean"}),
+                required=False,
+            ),
+        },
         "/v2/repository/models/{name}/load": _post(_NEVER, None, 403, name=names),
         "/v2/repository/models/{name}/unload": _post(_NEVER, None, 403, name=names),
     }
@@ -144,11 +153,12 @@ def _post(
     *errors: int,
     body: Schema | None = None,
     form: Schema | None = None,
+    required: bool = True,
     **where: Schema,
 ) -> Schema:
     operation = _operation(told, answer, errors or _INFER_ERRORS, where)
     if content := form or (body and {"application/json": {"schema": body}}):
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = {"required": required, "content": content}
     return {"post": operation}
 
 

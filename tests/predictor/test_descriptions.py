@@ -22,7 +22,7 @@ from weathervane.registry.package import Package
 pytestmark = pytest.mark.process
 
 # Cases an operation; more with SCHEMATHESIS_EXAMPLES.
-EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "25")
+EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "10")
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 
 
