@@ -35,8 +35,8 @@ def document(model: str, labels: tuple[str, ...], digest: str, version: str) -> 
         digest: of its package, which is its version.
         version: of the server.
     """
-    names: Schema = {"type": "string", "enum": [model]}
-    versions: Schema = {"type": "string", "enum": [digest]}
+    of_name: Schema = {"name": {"type": "string", "enum": [model]}}
+    of_version: Schema = {**of_name, "version": {"type": "string", "enum": [digest]}}
     prediction = _object(
         label={"type": "string", "enum": list(labels)},
         confidence=_SHARE,
@@ -70,17 +70,17 @@ def document(model: str, labels: tuple[str, ...], digest: str, version: str) -> 
         "/model/info": _get("What is served", {"type": "object"}),
         "/models/available": _get("What can be asked for", _object(models=_list({}))),
         "/model/load/{name}": _post(
-            "Refused: this predictor serves one package", None, 403, name=names
+            "Refused: this predictor serves one package", None, 403, where=of_name
         ),
         "/metrics": _get("For Prometheus", None),
         "/v1/models": _get("Names", _object(models=_list(_TEXT))),
-        "/v1/models/{name}": _get("Whether the model is ready", _READY, 404, 503, name=names),
+        "/v1/models/{name}": _get("Whether the model is ready", _READY, 404, 503, where=of_name),
         "/v1/models/{name}:predict": _post(
             "Classify pictures",
             _object(predictions=_list(prediction)),
             *_INFER_ERRORS,
             body=_object(instances=_some(_object(b64=_BASE64))),
-            name=names,
+            where=of_name,
         ),
         "/v2": _get("The server", _object(name=_TEXT, version=_TEXT, extensions=_list(_TEXT))),
         "/v2/health/live": _get("Whether it answers", _object(live={"type": "boolean"})),
@@ -96,17 +96,17 @@ def document(model: str, labels: tuple[str, ...], digest: str, version: str) -> 
                 required=False,
             ),
         },
-        "/v2/repository/models/{name}/load": _post(_NEVER, None, 403, name=names),
-        "/v2/repository/models/{name}/unload": _post(_NEVER, None, 403, name=names),
+        "/v2/repository/models/{name}/load": _post(_NEVER, None, 403, where=of_name),
+        "/v2/repository/models/{name}/unload": _post(_NEVER, None, 403, where=of_name),
     }
     for path, where in (
-        ("/v2/models/{name}", {"name": names}),
-        ("/v2/models/{name}/versions/{version}", {"name": names, "version": versions}),
+        ("/v2/models/{name}", of_name),
+        ("/v2/models/{name}/versions/{version}", of_version),
     ):
-        paths[path] = _get("What the model takes and answers", _METADATA, 404, **where)
-        paths[f"{path}/ready"] = _get("Whether the model is ready", _READY, 404, 503, **where)
+        paths[path] = _get("What the model takes and answers", _METADATA, 404, where=where)
+        paths[f"{path}/ready"] = _get("Whether the model is ready", _READY, 404, 503, where=where)
         paths[f"{path}/infer"] = _post(
-            "Classify pictures", _ANSWER, *_INFER_ERRORS, body=_REQUEST, **where
+            "Classify pictures", _ANSWER, *_INFER_ERRORS, body=_REQUEST, where=where
         )
     return {
         "openapi": "3.1.0",
@@ -143,7 +143,7 @@ def _form(field: str, content: Schema) -> Schema:
     return {"multipart/form-data": {"schema": _object(**{field: content})}}
 
 
-def _get(told: str, answer: Schema | None, *errors: int, **where: Schema) -> Schema:
+def _get(told: str, answer: Schema | None, *errors: int, where: Schema | None = None) -> Schema:
     return {"get": _operation(told, answer, errors, where)}
 
 
@@ -154,7 +154,7 @@ def _post(
     body: Schema | None = None,
     form: Schema | None = None,
     required: bool = True,
-    **where: Schema,
+    where: Schema | None = None,
 ) -> Schema:
     operation = _operation(told, answer, errors or _INFER_ERRORS, where)
     if content := form or (body and {"application/json": {"schema": body}}):
@@ -163,7 +163,7 @@ def _post(
 
 
 def _operation(
-    told: str, answer: Schema | None, errors: tuple[int, ...], where: dict[str, Schema]
+    told: str, answer: Schema | None, errors: tuple[int, ...], where: Schema | None
 ) -> Schema:
     answers: Schema = {
         str(status): {
@@ -183,7 +183,7 @@ def _operation(
         "summary": told,
         "parameters": [
             {"name": name, "in": "path", "required": True, "schema": schema}
-            for name, schema in where.items()
+            for name, schema in (where or {}).items()
         ],
         "responses": answers,
     }

@@ -31,7 +31,7 @@ def test_what_any_parser_reads_alike_is_read(text: bytes):
         b'{"x": [{"a": 1, "a": 2}]}',
         b'{"a": 1, "\\u0061": 2}',
         # As many colons as keys, were it not for the one that is written otherwise.
-        b'{"a": "\\u003a", "a": 1}',
+        b'{"a": 1, "a": 2, "b": "\\u003a"}',
         b'{"x": [[[[[[{"a": 1, "a": 2}]]]]]]}',
         b'{"x": [' + b"1," * 100 + b'{"a": 1, "a": 2}]}',
     ],
