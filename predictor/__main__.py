@@ -1,14 +1,15 @@
 """``python -m predictor``: serve one package. See ``--help``."""
 
 import argparse
-import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from predictor.limits import Limits
+from predictor.logs import FORMATS, configure
 from predictor.serve import serve
-from predictor.settings import ServeConfig, cores
+from predictor.settings import ServeConfig, cores, revision_of
 from weathervane.config import state_folder
 from weathervane.errors import ExitCode, WeathervaneError
 
@@ -31,7 +32,13 @@ def parse(arguments: Sequence[str], program: str) -> ServeConfig:
     )
     option("--digest", required=True, metavar="SHA256", help="what the package must be")
     option("--name", default="weather", help="the model's name in addresses")
-    option("--revision", required=True, help="this copy's name in headers and metrics")
+    revision = revision_of(os.environ)
+    option(
+        "--revision",
+        required=revision is None,
+        default=revision,
+        help="this copy's name in headers and metrics; else K_REVISION, WEATHERVANE_REVISION",
+    )
     option("--host", default="127.0.0.1", help="the address to listen on")
     option("--http-port", type=int, default=8080, metavar="N", help="for REST; 0 is any free one")
     option("--grpc-port", type=int, default=8081, metavar="N", help="for gRPC; 0 is any free one")
@@ -95,6 +102,29 @@ def parse(arguments: Sequence[str], program: str) -> ServeConfig:
         metavar="S",
         help="how long to ask a store that fails, for a package, before giving up",
     )
+    option(
+        "--api-keys",
+        type=Path,
+        metavar="FILE",
+        help="who may classify: a SHA-256 a line; else WEATHERVANE_API_KEYS, else everybody",
+    )
+    option(
+        "--admin-keys",
+        type=Path,
+        metavar="FILE",
+        help="likewise who is an admin; else WEATHERVANE_ADMIN_KEYS, else nobody",
+    )
+    option("--docs", action="store_true", help="serve /docs and /openapi.json to admins")
+    option("--log-format", choices=FORMATS, default="text", help="lines, or JSON objects")
+    option("--log-requests", action="store_true", help="a line for each request")
+    option("--payload-log", metavar="URL", help="send a sample of requests here, as CloudEvents")
+    option(
+        "--payload-share",
+        type=float,
+        default=0.01,
+        metavar="P",
+        help="of the answered requests, chosen by their ids",
+    )
     given = vars(parser.parse_args(arguments))
     limits = Limits(
         connections=given.pop("max_connections"),
@@ -107,16 +137,7 @@ def parse(arguments: Sequence[str], program: str) -> ServeConfig:
 def run(arguments: Sequence[str], program: str) -> None:
     """Serve until told to stop; raises what kept it from serving."""
     config = parse(arguments, program)
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    # The SDK and its web server tell of every step; we tell of our own.
-    logging.getLogger("kserve").setLevel(logging.WARNING)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    # An error says at its end what each of the store's retries would say before.
-    logging.getLogger("urllib3").setLevel(logging.ERROR)
-    # A client's malformed form is the client's to know.
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)
+    configure(config.log_format, each_request=config.log_requests)
     serve(config)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from reprlib import repr as shortened
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,6 @@ from kserve.model import Model
 from numpy.typing import NDArray
 
 from predictor.engine import Engine, LiteRtEngine
-from predictor.metrics import Metrics
 from predictor.protocol import INPUT, Classification, Pictures, ProtocolError, malformed
 from weathervane.data import images
 from weathervane.errors import ImageError, PackageError
@@ -22,14 +22,11 @@ class PackagedModel(Model):  # type: ignore[misc]
     The SDK keeps its name and readiness; requests come through `classify`, past the SDK's codecs.
     """
 
-    def __init__(
-        self, name: str, package: Package, metrics: Metrics, *, revision: str, threads: int
-    ) -> None:
+    def __init__(self, name: str, package: Package, *, revision: str, threads: int) -> None:
         super().__init__(name)
         self.package = package
         self.revision = revision
         self._threads = threads
-        self._metrics = metrics
         self._engine: Engine
 
     def load(self) -> bool:
@@ -72,18 +69,20 @@ class PackagedModel(Model):  # type: ignore[misc]
         Raises:
             ProtocolError: 400, for a picture that cannot be read.
         """
-        probabilities = np.stack(
-            [self._engine.probabilities(pixels) for pixels in self._pixels(pictures)]
-        )
+        rows, infer_seconds = [], 0.0
+        for pixels in self._pixels(pictures):
+            begun = perf_counter()
+            rows.append(self._engine.probabilities(pixels))
+            infer_seconds += perf_counter() - begun
+        probabilities = np.stack(rows)
         if self.package.temperature != 1:
             probabilities = _tempered(probabilities, self.package.temperature)
         best = probabilities.argmax(axis=1)
-        labels = tuple(self.package.labels[index] for index in best)
-        self._metrics.predicted(labels)
         return Classification(
             probabilities=probabilities,
-            labels=labels,
+            labels=tuple(self.package.labels[index] for index in best),
             confidences=probabilities[np.arange(len(best)), best],
+            infer_seconds=infer_seconds,
         )
 
     def check_name(self, name: str, version: str) -> None:

@@ -1,9 +1,10 @@
 """What a request and an answer are, whatever they travel in: JSON, binary tensors, a form, gRPC.
 
-The codecs (`v2`, `v1`, `servicer`) turn bytes into these values and back; `model` works on nothing
+The codecs (`v2`, `v1`, `v2_grpc`) turn bytes into these values and back; `model` works on nothing
 else.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weathervane.errors import WeathervaneError
+from weathervane.errors import ImageError, WeathervaneError
 
 INPUT = "image"
 OUTPUTS = ("probabilities", "label", "confidence")
@@ -24,6 +25,31 @@ MAX_PICTURES = 64
 Pictures = tuple[bytes, ...] | NDArray[np.uint8]
 
 
+# A request with this header is a rollout's own question and no traffic: it is counted apart.
+PROBE_HEADER = "x-weathervane-probe"
+
+# What is said of our own failures: their reason may show what is not the client's to see.
+INTERNAL = "internal error; the predictor's log has the reason"
+NO_CHANGE = (
+    "this predictor was started for one package, by its digest, and loads and unloads nothing; "
+    "a new model comes by rollout"
+)
+
+# What a refusal with this status is counted as; anything else is "internal".
+_KINDS = {
+    400: "malformed",
+    401: "unauthorised",
+    403: "forbidden",
+    404: "unknown",
+    408: "slow",
+    413: "too_large",
+    415: "unsupported",
+    429: "busy",
+    499: "left",
+    503: "busy",
+}
+
+
 class ProtocolError(WeathervaneError):
     """A request that is refused, with the HTTP status that says whose fault it was."""
 
@@ -31,10 +57,22 @@ class ProtocolError(WeathervaneError):
         super().__init__(message)
         self.status = status
 
+    @property
+    def kind(self) -> str:
+        """One word for metrics and logs; pictures by their fault, as ``picture_damaged``."""
+        if isinstance(self.__cause__, ImageError):
+            return f"picture_{self.__cause__.fault}"
+        return _KINDS.get(self.status, "internal")
+
 
 def malformed(message: str) -> ProtocolError:
     """The client's mistake: the same request will never succeed."""
     return ProtocolError(400, message)
+
+
+def is_traffic(headers: Mapping[str, str]) -> bool:
+    """Whether a request is anybody's but a rollout's own; names of headers in lower case."""
+    return PROBE_HEADER not in headers
 
 
 def server_metadata() -> dict[str, Any]:
@@ -70,3 +108,5 @@ class Classification:
     probabilities: NDArray[np.float32]  # [n, classes], in the order of the package's labels
     labels: tuple[str, ...]  # n
     confidences: NDArray[np.float32]  # [n], the probability of the label
+    # Of all n, in the engine alone.
+    infer_seconds: float = 0.0

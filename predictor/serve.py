@@ -5,16 +5,17 @@ listens last, so that whoever can connect is answered.
 """
 
 import logging
+import os
 import signal
 import sys
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 from predictor.addresses import bound
 from predictor.packages import obtain
 from predictor.sdk import prepare_import
 from predictor.settings import ServeConfig
-from weathervane.errors import ExitCode, StoreError
+from weathervane.errors import ExitCode, StoreError, UsageError
 from weathervane.registry.package import Package
 
 _FIRST_PAUSE_SECONDS = 0.5
@@ -29,12 +30,17 @@ def serve(config: ServeConfig) -> None:
     Raises:
         PackageError: when the package must not be served.
         PlatformError: when a port is taken, or the store fails for longer than it may.
-        UsageError: when what serves is not installed, or the store is not set.
+        UsageError: when what serves is not installed, the store is not set, or keys are wrong.
         KeyboardInterrupt: after SIGINT, when everything has ended.
     """
     # The first process of a container that handles no SIGTERM is not ended by it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.DONE))
     prepare_import()
+    from predictor.access import read_access
+
+    access = read_access(config.api_keys, config.admin_keys, os.environ)
+    if config.docs and not access.admin:
+        raise UsageError("--docs are for admins: name who is one with --admin-keys")
     with closing(bound(config.host, config.http_port, "--http-port")) as listener:
         # gRPC binds for itself, later; that the port is taken is better known now.
         bound(config.host, config.grpc_port, "--grpc-port").close()
@@ -43,16 +49,40 @@ def serve(config: ServeConfig) -> None:
 
         from predictor.metrics import Metrics
         from predictor.model import PackagedModel
+        from predictor.payloads import PayloadLog
         from predictor.server import PredictorServer
 
         metrics = Metrics(
-            REGISTRY, model=config.name, revision=config.revision, digest=package.digest
+            REGISTRY,
+            model=config.name,
+            revision=config.revision,
+            digest=package.digest,
+            labels=package.labels,
+            ood_threshold=package.ood_threshold,
         )
         model = PackagedModel(
-            config.name, package, metrics, revision=config.revision, threads=config.threads
+            config.name, package, revision=config.revision, threads=config.threads
         )
         model.load()
-        PredictorServer(config, model, metrics, listener).start([model])
+        with ExitStack() as stack:
+            payloads = None
+            if config.payload_log:
+                payloads = stack.enter_context(
+                    closing(
+                        PayloadLog(
+                            config.payload_log,
+                            share=config.payload_share,
+                            service=config.name,
+                            revision=config.revision,
+                            digest=package.digest,
+                            metrics=metrics,
+                        )
+                    )
+                )
+            server = PredictorServer(
+                config, model, metrics, listener, access=access, payloads=payloads
+            )
+            server.start([model])
 
 
 def _obtained(config: ServeConfig) -> Package:

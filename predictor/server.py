@@ -25,11 +25,12 @@ from kserve.model import BaseKServeModel
 from kserve.model_server import ModelServer, app
 from starlette.exceptions import HTTPException
 
+from predictor.access import Access
 from predictor.addresses import spelled
 from predictor.connection import Connection, Connections
-from predictor.grpc_service import handlers
 from predictor.metrics import Metrics
 from predictor.model import PackagedModel
+from predictor.payloads import PayloadLog
 from predictor.routes import Front, unrouted
 from predictor.servicer import Servicer
 from predictor.settings import ServeConfig
@@ -63,7 +64,14 @@ class PredictorServer(ModelServer):  # type: ignore[misc]
     """
 
     def __init__(
-        self, config: ServeConfig, model: PackagedModel, metrics: Metrics, listener: socket.socket
+        self,
+        config: ServeConfig,
+        model: PackagedModel,
+        metrics: Metrics,
+        listener: socket.socket,
+        *,
+        access: Access,
+        payloads: PayloadLog | None,
     ) -> None:
         super().__init__(
             http_port=config.http_port,
@@ -84,9 +92,17 @@ class PredictorServer(ModelServer):  # type: ignore[misc]
             ("x-weathervane-revision", model.revision),
             ("x-weathervane-digest", model.package.digest),
         )
-        self._servicer = Servicer(model, self._workers, metrics, headers)
-        front = Front(model, self._workers, metrics, max_body_bytes=config.max_body_bytes)
         self._connections = Connections(config.limits)
+        self._servicer = Servicer(model, self._workers, metrics, headers, access=access)
+        front = Front(
+            model,
+            self._workers,
+            metrics,
+            max_body_bytes=config.max_body_bytes,
+            access=access,
+            payloads=payloads,
+            docs=config.docs,
+        )
         self._rest = _Uvicorn(
             uvicorn.Config(
                 _with_routes(app, front),
@@ -157,7 +173,7 @@ class PredictorServer(ModelServer):  # type: ignore[misc]
         for sig in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sig, self.stop, sig)
         grpc_server = aio.server(options=_grpc_options(self._config))
-        grpc_server.add_generic_rpc_handlers((handlers(self._servicer),))
+        self._servicer.add_to(grpc_server)
         try:
             grpc_port = grpc_server.add_insecure_port(
                 spelled(self._config.host, self._config.grpc_port)

@@ -1,37 +1,65 @@
-"""The gRPC front: the SDK's service with our model behind it, and errors told apart."""
+"""The gRPC front: the protocol's service over one model, and errors told apart.
+
+A call comes in as bytes and is parsed here: the library would answer what it cannot parse as a
+failure of the server.
+"""
 
 # The messages are generated, without types.
-# ruff: noqa: ANN401, N802
+# ruff: noqa: ANN401
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
+from google.protobuf.message_factory import GetMessageClass
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
-from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceServicer
 
-from predictor import v2_grpc
+from predictor import logs, v2_grpc
+from predictor.access import Access
+from predictor.inference import Inference
 from predictor.metrics import Metrics
 from predictor.model import PackagedModel
-from predictor.protocol import ProtocolError, server_metadata
+from predictor.protocol import (
+    INTERNAL,
+    NO_CHANGE,
+    ProtocolError,
+    is_traffic,
+    malformed,
+    server_metadata,
+)
 from predictor.workers import Workers
 
+# A message and its metadata to a message.
+Answer = Callable[[Any, Mapping[str, str]], Awaitable[Any]]
+
+_SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"]
+# https://grpc.github.io/grpc/core/md_doc_statuscodes.html
 _CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    403: grpc.StatusCode.PERMISSION_DENIED,
     404: grpc.StatusCode.NOT_FOUND,
-    # Not RESOURCE_EXHAUSTED, which is what too large a message is answered, and not our failure.
+    # Not RESOURCE_EXHAUSTED, which is what too large a message is answered, and no failure of ours.
     429: grpc.StatusCode.UNAVAILABLE,
-    501: grpc.StatusCode.UNIMPLEMENTED,
     503: grpc.StatusCode.UNAVAILABLE,
 }
 
 _log = logging.getLogger("weathervane.predictor")
 
 
-class Servicer(GRPCInferenceServiceServicer):  # type: ignore[misc]
-    """The six calls of the protocol; loading and unloading a model are refused."""
+class Servicer:
+    """The six calls of the protocol; loading and unloading a model are refused.
+
+    Args:
+        model: what is asked.
+        workers: where it is asked.
+        metrics: where requests are counted.
+        headers: sent with every answer.
+        access: who may ask; everybody, unless it says otherwise.
+    """
 
     def __init__(
         self,
@@ -39,68 +67,79 @@ class Servicer(GRPCInferenceServiceServicer):  # type: ignore[misc]
         workers: Workers,
         metrics: Metrics,
         headers: tuple[tuple[str, str], ...],
+        *,
+        access: Access | None = None,
     ) -> None:
         self._model = model
-        self._workers = workers
+        self._inference = Inference(model, workers, metrics)
         self._metrics = metrics
         self._headers = headers
+        self._access = access or Access()
 
-    async def ServerLive(self, request: Any, context: Any) -> Any:  # noqa: D102
-        return await self._answered(context, self._live)
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Answer the service's calls on ``server``."""
+        answers: dict[str, Answer] = {
+            "ServerLive": self._live,
+            "ServerReady": self._ready,
+            "ServerMetadata": self._server,
+            "ModelReady": self._model_ready,
+            "ModelMetadata": self._metadata,
+            "ModelInfer": self._infer,
+            "RepositoryModelLoad": self._refuse,
+            "RepositoryModelUnload": self._refuse,
+        }
+        calls = {
+            method.name: self._call(method, answers[method.name]) for method in _SERVICE.methods
+        }
+        server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(_SERVICE.full_name, calls),)
+        )
 
-    async def ServerReady(self, request: Any, context: Any) -> Any:  # noqa: D102
-        return await self._answered(context, self._ready)
+    def _call(self, method: Any, answer: Answer) -> Any:
+        infers = method.name == "ModelInfer"
+        message = GetMessageClass(method.input_type)
 
-    async def ServerMetadata(self, request: Any, context: Any) -> Any:  # noqa: D102
-        return await self._answered(context, self._server)
+        async def call(content: bytes, context: Any) -> bytes:
+            started, status, told, kind, written = perf_counter(), 200, "", "", b""
+            sent = dict(context.invocation_metadata())
+            given = logs.request_id(sent.get(logs.REQUEST_ID))
+            await context.send_initial_metadata((*self._headers, (logs.REQUEST_ID, given)))
+            try:
+                if infers:
+                    self._access.check_inference(sent.get("authorization"))
+                written = (await answer(_parsed(message, content), sent)).SerializeToString()
+            except ProtocolError as error:
+                status, told, kind = error.status, str(error), error.kind
+            except Exception:
+                _log.exception("failed to answer request %s", given)
+                status, told, kind = 500, INTERNAL, "internal"
+            seconds = perf_counter() - started
+            if infers:
+                self._metrics.answered(status, seconds, kind, traffic=is_traffic(sent))
+            if infers or kind:
+                logs.answered(
+                    "gRPC", method.name, status=status, seconds=seconds, request=given, kind=kind
+                )
+            if kind:
+                await context.abort(_CODES.get(status, grpc.StatusCode.INTERNAL), told)
+            return written
 
-    async def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: D102
-        return await self._answered(context, lambda: self._model_ready(request))
+        return grpc.unary_unary_rpc_method_handler(call)
 
-    async def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: D102
-        return await self._answered(context, lambda: self._metadata(request))
-
-    async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: D102
-        return await self._answered(context, lambda: self._infer(request), counted=True)
-
-    async def RepositoryModelLoad(self, request: Any, context: Any) -> Any:  # noqa: D102
-        return await self._answered(context, self._refuse)
-
-    async def RepositoryModelUnload(self, request: Any, context: Any) -> Any:  # noqa: D102
-        return await self._answered(context, self._refuse)
-
-    async def _answered(
-        self, context: Any, call: Callable[[], Awaitable[Any]], *, counted: bool = False
-    ) -> Any:
-        started, status, message, answer = perf_counter(), 200, "", None
-        await context.send_initial_metadata(self._headers)
-        try:
-            answer = await call()
-        except ProtocolError as error:
-            status, message = error.status, str(error)
-        except Exception:
-            _log.exception("failed to answer a call over gRPC")
-            status, message = 500, "internal error; the predictor's log has the reason"
-        if counted:
-            self._metrics.answered(status, perf_counter() - started)
-        if status != 200:
-            await context.abort(_CODES.get(status, grpc.StatusCode.INTERNAL), message)
-        return answer
-
-    async def _live(self) -> Any:
+    async def _live(self, *_: Any) -> Any:
         return pb.ServerLiveResponse(live=True)
 
-    async def _ready(self) -> Any:
+    async def _ready(self, *_: Any) -> Any:
         return pb.ServerReadyResponse(ready=self._model.ready)
 
-    async def _server(self) -> Any:
+    async def _server(self, *_: Any) -> Any:
         return pb.ServerMetadataResponse(**server_metadata())
 
-    async def _model_ready(self, request: Any) -> Any:
+    async def _model_ready(self, request: Any, _: Mapping[str, str]) -> Any:
         self._check(request.name, request.version)
         return pb.ModelReadyResponse(ready=self._model.ready)
 
-    async def _metadata(self, request: Any) -> Any:
+    async def _metadata(self, request: Any, _: Mapping[str, str]) -> Any:
         self._check(request.name, request.version)
         return pb.ModelMetadataResponse(
             name=self._model.name,
@@ -110,19 +149,26 @@ class Servicer(GRPCInferenceServiceServicer):  # type: ignore[misc]
             outputs=self._model.get_output_types(),
         )
 
-    async def _refuse(self) -> Any:
-        raise ProtocolError(501, "this predictor serves one package; a new one comes by rollout")
-
-    async def _infer(self, request: Any) -> Any:
+    async def _infer(self, request: Any, sent: Mapping[str, str]) -> Any:
         self._check(request.model_name, request.model_version)
+        return await self._inference.answer(
+            lambda: v2_grpc.decode(request),
+            lambda answer, asked: v2_grpc.encode(
+                answer, asked, self._model.name, self._model.package.digest
+            ),
+            counted=is_traffic(sent),
+        )
 
-        def job() -> Any:
-            asked = v2_grpc.decode(request)
-            answer = self._model.classify(asked.pictures)
-            return v2_grpc.encode(answer, asked, self._model.name, self._model.package.digest)
-
-        return await self._workers.run(job)
+    async def _refuse(self, *_: Any) -> Any:
+        raise ProtocolError(403, NO_CHANGE)
 
     def _check(self, name: str, version: str) -> None:
         # An absent version is an empty one in this protocol.
         self._model.check_name(name, version or self._model.package.digest)
+
+
+def _parsed(message: Any, content: bytes) -> Any:
+    try:
+        return message.FromString(content)
+    except DecodeError as error:
+        raise malformed(f"the call is no {message.DESCRIPTOR.name}") from error

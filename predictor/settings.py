@@ -2,9 +2,11 @@
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from predictor.limits import Limits
 from weathervane.errors import UsageError
@@ -19,6 +21,15 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def revision_of(environment: Mapping[str, str]) -> str | None:
+    """The name of this copy as the platform tells it, or None.
+
+    Knative sets ``K_REVISION`` in every container. In KServe's Standard mode nothing is set: the
+    runtime hands a pod label in as ``WEATHERVANE_REVISION``, by the downward API.
+    """
+    return environment.get("K_REVISION") or environment.get("WEATHERVANE_REVISION") or None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +61,15 @@ class ServeConfig:
     # How long to ask a store that fails before giving up. Longer than a store takes to restart:
     # Kubernetes itself would wait up to five minutes between two starts.
     store_seconds: float = 300.0
+    # Files of hashed keys; without the first everybody may classify.
+    api_keys: Path | None = None
+    admin_keys: Path | None = None
+    docs: bool = False  # /docs and /openapi.json, for admins
+    log_format: str = "text"  # or "json"
+    log_requests: bool = False
+    # Where a sample of answered requests is sent, and how large a share it is.
+    payload_log: str | None = None
+    payload_share: float = 0.01
 
     def __post_init__(self) -> None:
         for option, value in (("--name", self.name), ("--revision", self.revision)):
@@ -86,7 +106,24 @@ class ServeConfig:
             if number < least:
                 raise UsageError(f"{option} must be at least {least}, got {number}")
 
+        if not 0 < self.payload_share <= 1:
+            raise UsageError(
+                f"--payload-share must be above 0 and at most 1, got {self.payload_share}"
+            )
+        if self.payload_log is not None and not _is_web_address(self.payload_log):
+            raise UsageError(
+                f"--payload-log must be http://host… or https://host…, got {self.payload_log!r}"
+            )
+
     @property
     def max_body_bytes(self) -> int:
         """The largest request that is read."""
         return self.max_body_mebibytes * 1024 * 1024
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

@@ -7,8 +7,9 @@ from typing import Any
 
 import orjson
 
-from predictor import tensors, v2
+from predictor import tensors
 from predictor.protocol import MAX_PICTURES, Classification, Pictures, malformed
+from predictor.strict import parse_object
 
 
 def decode(body: bytes) -> Pictures:
@@ -17,7 +18,7 @@ def decode(body: bytes) -> Pictures:
     Raises:
         ProtocolError: 400.
     """
-    instances = v2.parse_object(body).get("instances")
+    instances = parse_object(body).get("instances")
     if not isinstance(instances, list) or not instances:
         raise malformed("""'instances' must be a list such as [{"b64": "…"}]""")
     if len(instances) > MAX_PICTURES:

@@ -23,6 +23,7 @@ from predictor.protocol import (
     RequestedOutput,
     malformed,
 )
+from predictor.strict import parse_object
 
 # Bytes of JSON at the start of a body; raw tensors follow them.
 HEADER_LENGTH = "inference-header-content-length"
@@ -115,19 +116,6 @@ def requested(names: list[Any], binary: list[bool]) -> tuple[RequestedOutput, ..
         RequestedOutput(name=name, binary=as_binary)
         for name, as_binary in zip(names, binary, strict=True)
     )
-
-
-def parse_object(text: bytes) -> dict[str, Any]:
-    """A JSON object.
-
-    Raises:
-        ProtocolError: 400, for anything else.
-    """
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise malformed(f"the request is not JSON: {error}") from error
-    return _object(value, "the request")
 
 
 def _split(body: bytes, length: str) -> tuple[bytes, bytes]:

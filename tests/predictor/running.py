@@ -4,12 +4,13 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 REVISION = "weather-00007"
-_SERVES = re.compile(r"REST on (http://\S+), gRPC on (\S+)")
+_SERVES = re.compile(r'REST on (http://\S+), gRPC on ([^\s"]+)')
 
 
 @dataclass
@@ -20,10 +21,28 @@ class Running:
     rest: str  # http://host:port
     grpc: str  # host:port
     said: list[str] = field(default_factory=list)
+    spoke: threading.Condition = field(default_factory=threading.Condition)
+
+    def listen(self) -> None:
+        """Keep what is said from now on: a full pipe would stop the predictor."""
+        assert self.process.stderr
+        for line in self.process.stderr:
+            with self.spoke:
+                self.said.append(line)
+                self.spoke.notify_all()
 
     @property
     def port(self) -> int:
         return int(self.rest.rpartition(":")[2])
+
+    def await_line(self, part: str, seconds: float = 10.0) -> str:
+        """The first line that holds ``part``, once it was said."""
+        give_up = time.monotonic() + seconds
+        with self.spoke:
+            while not (found := [line for line in self.said if part in line]):
+                left = give_up - time.monotonic()
+                assert self.spoke.wait(left), f"not said in {seconds} s: {part}"
+        return found[0]
 
 
 def command(*options: str) -> list[str]:
@@ -46,11 +65,11 @@ def running(*options: str) -> Iterator[Running]:
                 break
         else:
             raise AssertionError(f"the predictor ended with {process.wait()}:\n{''.join(said)}")
-        # A full pipe would stop the predictor.
-        reader = threading.Thread(target=said.extend, args=(process.stderr,))
+        server = Running(process=process, rest=serves[1], grpc=serves[2], said=said)
+        reader = threading.Thread(target=server.listen)
         reader.start()
         try:
-            yield Running(process=process, rest=serves[1], grpc=serves[2], said=said)
+            yield server
         finally:
             process.terminate()
             try:

@@ -41,7 +41,7 @@ def test_it_is_a_500_in_words_of_ours_and_the_next_request_is_answered(
     metrics = Metrics(
         CollectorRegistry(), model="weather", revision="r", digest=tiny_package.digest
     )
-    model = PackagedModel("weather", tiny_package, metrics, revision="r", threads=1)
+    model = PackagedModel("weather", tiny_package, revision="r", threads=1)
     model.load()
     model._engine = FailsOnce(model._engine)
     workers = Workers(threads=1, queue=0)

@@ -142,18 +142,6 @@ def test_a_malformed_call_is_refused_with_the_reason(stub: Any, asked: Any, code
     assert told in refused.value.details()
 
 
-def test_nobody_loads_or_unloads_the_model(stub: Any, pictures: dict[str, bytes]):
-    for call, asked in (
-        (stub.RepositoryModelUnload, pb.RepositoryModelUnloadRequest(model_name="weather")),
-        (stub.RepositoryModelLoad, pb.RepositoryModelLoadRequest(model_name="weather")),
-    ):
-        with pytest.raises(grpc.RpcError) as refused:
-            call(asked, timeout=10)
-        assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
-
-    assert stub.ModelInfer(request(pictures["JPEG"])).outputs
-
-
 def test_ready_of_another_model_is_not_found(stub: Any):
     with pytest.raises(grpc.RpcError) as refused:
         stub.ModelReady(pb.ModelReadyRequest(name="other"))

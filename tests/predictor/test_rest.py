@@ -150,6 +150,33 @@ def test_the_form_answers_with_every_class(client: httpx.Client, pictures, tiny_
     assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
 
 
+def test_one_bad_picture_of_a_batch_leaves_the_others_alone(
+    client: httpx.Client, pictures: dict[str, bytes]
+):
+    batch = [
+        ("a.jpg", pictures["JPEG"]),
+        ("notes.txt", b"no picture"),
+        ("c ❄.png", pictures["PNG"]),
+    ]
+
+    answer = client.post("/predict/batch", files=[("files", named) for named in batch])
+
+    first, second, third = answer.json()["predictions"]
+    assert answer.status_code == 200
+    assert [one["file"] for one in (first, second, third)] == [name for name, _ in batch]
+    assert set(second) == {"file", "error"}
+    for one, (_, content) in ((first, batch[0]), (third, batch[2])):
+        alone = client.post("/predict", files={"file": content}).json()
+        assert {key: value for key, value in one.items() if key != "file"} == alone
+
+
+def test_a_batch_of_nothing_that_can_be_read_is_answered_alike(client: httpx.Client):
+    answer = client.post("/predict/batch", files=[("files", ("a", b"x")), ("files", ("b", b""))])
+
+    assert answer.status_code == 200
+    assert [set(one) for one in answer.json()["predictions"]] == [{"file", "error"}] * 2
+
+
 def test_metadata_tell_what_is_served_and_how_to_ask(client: httpx.Client, tiny_package: Package):
     server = client.get("/v2").json()
     model = client.get("/v2/models/weather").json()
@@ -299,11 +326,9 @@ MALFORMED = [
     refused(b"", "no model 'other'", "/v2/models/other/ready", status=404, method="GET"),
     refused(b"", "Method Not Allowed", status=405, method="GET"),
     refused(b"", "Method Not Allowed", "/v2", status=405),
-    refused(b"", "Not Found", "/v2/", status=404, method="GET"),
+    refused(b"", "Not Found", "/v2/models/", status=404, method="GET"),
     refused(b"", "Not Found", "/openapi.json", status=404, method="GET"),
-    refused(b"", "Not Found", "/v2/repository/models/weather/unload", status=404),
-    refused(b"", "Not Found", "/v2/repository/models/weather/load", status=404),
-    refused(b"{}", "Method Not Allowed", "/v1/models/weather:explain", status=405),
+    refused(b"{}", "Not Found", "/v1/models/weather:explain", status=404),
     # V1 and the form.
     refused({"instances": [1]}, "an instance is", "/v1/models/weather:predict"),
     refused({"instances": []}, "no model 'other'", "/v1/models/other:predict", status=404),
@@ -315,6 +340,20 @@ MALFORMED = [
     refused(form("file", b"x", file=False)[0], "in the field 'file'", "/predict", headers=FORM[1]),
     refused(form("file", b"x")[0], "not a picture", "/predict", headers=FORM[1]),
     refused(FORM[0].removesuffix(END) * 2 + END, "Too many files", "/predict", headers=FORM[1]),
+    refused(
+        FORM[0],
+        "in UTF-8",
+        "/predict",
+        headers={"Content-Type": "multipart/form-data; boundary=B; charset=undefined"},
+    ),
+    refused(JPEG, "send a form with the field 'files'", "/predict/batch", status=415),
+    refused(FORM[0], "in the field 'files'", "/predict/batch", headers=FORM[1]),
+    refused(
+        form("files", b"x")[0].removesuffix(END) * 65 + END,
+        "Too many files",
+        "/predict/batch",
+        headers=FORM[1],
+    ),
 ]
 
 

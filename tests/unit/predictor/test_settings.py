@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from predictor.__main__ import parse
 from predictor.limits import Limits
-from predictor.settings import ServeConfig
-from weathervane.errors import UsageError
+from predictor.settings import ServeConfig, revision_of
+from weathervane.errors import ExitCode, UsageError
 
 HEALTHY = ServeConfig(
     package="folder", digest="0" * 64, name="weather", revision="weather-00001", cache=Path("cache")
@@ -36,6 +37,12 @@ HEALTHY = ServeConfig(
         ({"limits": Limits(body_seconds=float("nan"))}, "--max-body-seconds must be above 0"),
         ({"drain_seconds": -1}, "--drain-seconds must be at least 0, got -1"),
         ({"store_seconds": float("inf")}, "--store-seconds must be at least 0, got inf"),
+        ({"payload_share": 0.0}, "--payload-share must be above 0"),
+        ({"payload_share": 1.1}, "--payload-share must be above 0 and at most 1, got 1.1"),
+        ({"payload_log": "collector:8080"}, "--payload-log must be http"),
+        ({"payload_log": "file:///etc/passwd"}, "--payload-log must be http"),
+        ({"payload_log": "http://"}, "--payload-log must be http"),
+        ({"payload_log": "http://host:99999"}, "--payload-log must be http"),
     ],
 )
 def test_a_wrong_option_is_named_with_its_value(change: dict[str, Any], told: str):
@@ -45,3 +52,40 @@ def test_a_wrong_option_is_named_with_its_value(change: dict[str, Any], told: st
 
 def test_both_ports_may_be_any_free_one():
     assert replace(HEALTHY, http_port=0, grpc_port=0)
+
+
+@pytest.mark.parametrize(
+    ("environment", "revision"),
+    [
+        ({"K_REVISION": "weather-predictor-00003"}, "weather-predictor-00003"),
+        ({"WEATHERVANE_REVISION": "canary"}, "canary"),
+        ({"K_REVISION": "knative", "WEATHERVANE_REVISION": "label"}, "knative"),
+        ({"K_REVISION": ""}, None),
+        ({}, None),
+    ],
+)
+def test_the_platform_may_name_the_revision(environment: dict[str, str], revision: str | None):
+    assert revision_of(environment) == revision
+
+
+NEEDED = ("--package", "folder", "--digest", "0" * 64)
+
+
+def test_the_command_line_says_it_louder_than_the_platform(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("K_REVISION", "weather-predictor-00003")
+
+    assert parse(NEEDED, "predictor").revision == "weather-predictor-00003"
+    assert parse((*NEEDED, "--revision", "mine"), "predictor").revision == "mine"
+
+
+def test_a_copy_without_a_name_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    for name in ("K_REVISION", "WEATHERVANE_REVISION"):
+        monkeypatch.delenv(name, raising=False)
+
+    with pytest.raises(SystemExit) as refused:
+        parse(NEEDED, "predictor")
+
+    assert refused.value.code == ExitCode.USAGE
+    assert "--revision" in capsys.readouterr().err
