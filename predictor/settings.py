@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from predictor.cgroups import granted_cores
 from weathervane.errors import UsageError
 
 # Both end up in headers and metrics.
@@ -13,10 +14,13 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def cores() -> int:
-    """How many cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """How many cores this process may keep busy: those it may run on, within its container's limit.
+
+    Of half a core nothing is made: a thread that is halted for half of the time makes its picture
+    late, and so do all others then.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, int(min(allowed or 1, granted_cores())))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,7 +73,7 @@ HOSTILE = [
 def test_an_operation_that_is_not_known_is_named(graph: Any, operation: str):
     graph.graph.library.functions[0].nodes.add(name="bad", op=operation)
 
-    with pytest.raises(PackageError, match=rf"operation {operation} \(node 'bad' of function"):
+    with pytest.raises(PackageError, match=rf"harmless: {operation} \(node 'bad' of function"):
         check_graph(written(graph))
 
 
@@ -81,7 +81,15 @@ def test_an_operation_that_is_not_known_is_named(graph: Any, operation: str):
 def test_it_may_not_hide_in_the_graph_around_the_functions(graph: Any, operation: str):
     graph.graph.nodes.add(name="bad", op=operation)
 
-    with pytest.raises(PackageError, match=rf"operation {operation} \(node 'bad' of its graph"):
+    with pytest.raises(PackageError, match=rf"harmless: {operation} \(node 'bad' of its graph"):
+        check_graph(written(graph))
+
+
+def test_all_of_them_are_named(graph: Any):
+    for operation in HOSTILE[:3]:
+        graph.graph.nodes.add(name="bad", op=operation)
+
+    with pytest.raises(PackageError, match=r"ReadFile .*, WriteFile .*, WholeFileReaderV2 .*; ex"):
         check_graph(written(graph))
 
 
@@ -159,14 +167,14 @@ def by_a_file_of_its_own(graph: Any) -> None:
 @pytest.mark.parametrize(
     ("hide", "told"),
     [
-        (in_a_function_that_nobody_calls, "the operation ReadFile"),
-        (in_a_function_of_a_function, "the operation ReadFile .* of function '__inner'"),
-        (in_the_function_that_saves, "the operation ReadFile"),
+        (in_a_function_that_nobody_calls, "harmless: ReadFile"),
+        (in_a_function_of_a_function, "harmless: ReadFile .* of function '__inner'"),
+        (in_the_function_that_saves, "harmless: ReadFile"),
         (behind_the_name_of_a_harmless_function, "could pass for an operation"),
         (as_the_function_of_a_call, "calls 'ReadFile'"),
         (as_the_branch_of_a_branch, "calls 'ReadFile'"),
-        (restoring_where_it_should_save, "the operation RestoreV2"),
-        (saving_where_it_should_restore, "the operation SaveV2"),
+        (restoring_where_it_should_save, "harmless: RestoreV2"),
+        (saving_where_it_should_restore, "harmless: SaveV2"),
         (by_calling_what_saves, f"reach its function '{SAVE}'"),
         (by_calling_what_restores_as_an_operation, f"reach its function '{RESTORE}'"),
         (by_answering_with_what_saves, "reach its function"),
