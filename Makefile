@@ -73,8 +73,13 @@ bench-demo: setup ## The demo against its bounds: twice on samples, two at once,
 soak-kill: setup ## A rollout killed at 20 seeded moments and started again
 	@$(PY) -m tests.soak.kills
 
+.PHONY: soak-pictures
+soak-pictures: setup ## Picture bombs, and 10,000 damaged pictures against a predictor
+	@$(PY) -m tests.soak.pictures
+
 .PHONY: lock
 lock: ## Choose exact versions anew and write the requirement files
 	@$(LOCK) --all-extras --group dev -o requirements/all.txt pyproject.toml
 	@$(LOCK) --extra predictor -c requirements/all.txt -o requirements/predictor.txt pyproject.toml
+	@$(LOCK) --extra predictor --extra tensorflow -c requirements/all.txt -o requirements/predictor-tensorflow.txt pyproject.toml
 	@$(LOCK) --group setup -c requirements/all.txt -o requirements/uv.txt

@@ -1,11 +1,13 @@
 """What the predictor's tests share: one running predictor, and pictures of several kinds."""
 
+import shutil
 from collections.abc import Iterator
+from dataclasses import fields
 
 import pytest
 
 from tests.predictor.running import Running, running
-from weathervane.registry.package import Package
+from weathervane.registry.package import LITERT_MODEL, Description, Package, seal
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +23,13 @@ def predictor(tiny_package: Package) -> Iterator[Running]:
 def pictures(tiny_package: Package) -> dict[str, bytes]:
     """The package's own golden pictures by format; the last of a format where there are more."""
     return {golden.format: golden.picture for golden in tiny_package.golden()}
+
+
+@pytest.fixture(scope="session")
+def tensorflow_package(tiny_package: Package, tmp_path_factory: pytest.TempPathFactory) -> Package:
+    """The same model without its LiteRT file."""
+    folder = tmp_path_factory.mktemp("tensorflow") / "package"
+    shutil.copytree(tiny_package.folder, folder)
+    (folder / LITERT_MODEL).unlink()
+    told = {field.name: getattr(tiny_package, field.name) for field in fields(Description)}
+    return seal(folder, Description(**told))
