@@ -69,9 +69,17 @@ test: setup ## Everything that needs no cluster and no accelerator
 bench-demo: setup ## The demo against its bounds: twice on samples, two at once, on photographs if there are
 	@$(PY) -m tests.bench.demo
 
+.PHONY: bench-parity
+bench-parity: setup ## The predictor's answers on photographs against TensorFlow's
+	@$(PY) -m tests.bench.parity
+
 .PHONY: soak-kill
 soak-kill: setup ## A rollout killed at 20 seeded moments and started again
 	@$(PY) -m tests.soak.kills
+
+# For the example of gRPC's command line; without Go its test says that it was skipped.
+bin/grpcurl:
+	@GOBIN=$(CURDIR)/bin go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
 
 .PHONY: soak-pictures
 soak-pictures: setup ## Picture bombs, and 10,000 damaged pictures against a predictor

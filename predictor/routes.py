@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from predictor import v1, v2
+from predictor.allowance import largest_body
 from predictor.metrics import CONTENT_TYPE, Metrics
 from predictor.model import PackagedModel
 from predictor.protocol import ProtocolError, malformed, server_metadata
@@ -197,7 +198,7 @@ class Front:
         encoding = request.headers.get("content-encoding", "identity")
         if encoding != "identity":
             raise ProtocolError(415, f"Content-Encoding {encoding!r} is not read; send it plain")
-        most = self._max_body_bytes
+        most = largest_body(request.headers, self._max_body_bytes)
         too_large = ProtocolError(413, f"a request has at most {most} bytes")
         # Refuse before reading where the client says so itself.
         if int(request.headers.get("content-length", 0)) > most:

@@ -69,5 +69,5 @@ class ServeConfig:
 
     @property
     def max_body_bytes(self) -> int:
-        """The largest request that is read."""
+        """The most of pictures that a request may hold; in JSON they take a third more."""
         return self.max_body_mebibytes * 1024 * 1024

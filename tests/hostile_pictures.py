@@ -74,6 +74,13 @@ def _with_segments(segment: bytes, count: int) -> bytes:
     return data[:2] + segment * count + data[2:]
 
 
+def large_jpeg() -> bytes:
+    """A JPEG of 7 MB, as a phone makes them: 12 megapixels."""
+    noise = np.random.default_rng(0).integers(0, 256, (3000, 4000, 3), dtype=np.uint8)
+    soft = Image.fromarray(noise).resize((2000, 1500), Image.Resampling.BOX).resize((4000, 3000))
+    return saved(soft, "JPEG", quality=92)
+
+
 def animated(kind: str, frames: int = 2) -> bytes:
     pictures = [small().rotate(number) for number in range(frames)]
     return saved(pictures[0], kind, save_all=True, append_images=pictures[1:])
