@@ -67,10 +67,10 @@ def _message_class(name: str) -> type[Any]:
         name="weathervane/graph.proto", package=_PACKAGE, syntax="proto3"
     )
     for message, fields in _MESSAGES.items():
-        described = file.message_type.add(name=message)
+        type_ = file.message_type.add(name=message)
         for field_name, (number, kind) in fields.items():
             kind_name = kind.removeprefix("*")
-            one = described.field.add(name=field_name, number=number)
+            one = type_.field.add(name=field_name, number=number)
             one.label = field.LABEL_REPEATED if kind.startswith("*") else field.LABEL_OPTIONAL
             if kind_name == "string":
                 one.type = field.TYPE_STRING
@@ -78,7 +78,9 @@ def _message_class(name: str) -> type[Any]:
                 one.type, one.type_name = field.TYPE_MESSAGE, f".{_PACKAGE}.{kind_name}"
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
+    described = pool.FindMessageTypeByName(f"{_PACKAGE}.{name}")
+    made: type[Any] = message_factory.GetMessageClass(described)
+    return made
 
 
 SavedModel = _message_class("SavedModel")

@@ -25,8 +25,10 @@ _FILES = re.compile(
     r"saved_model\.pb|fingerprint\.pb|variables/variables\.(index|data-\d{5}-of-\d{5})"
 )
 _EXTRAS = "assets.extra/"
-# So TensorFlow names the functions that it traces, and no operation.
-_FUNCTION_PREFIX = "__"
+# How TensorFlow names the functions that it traces (`__inference_…`, `cond_true_…`). Operations
+# begin with a capital letter, or with one underscore and a capital letter.
+# https://github.com/tensorflow/tensorflow/blob/v2.21.0/tensorflow/core/framework/op_def_util.cc
+_FUNCTION = re.compile(r"__|[a-z]")
 _CALLS = {"PartitionedCall", "StatefulPartitionedCall"}
 # Names what TensorFlow runs when it has loaded the variables.
 _MAIN_OP = "saved_model_main_op"
@@ -103,7 +105,7 @@ class _Saver:
 def _check_operations(graph: _Message) -> None:
     functions = {one.signature.name: one for one in graph.graph.library.functions}
     for name in functions:
-        if not name.startswith(_FUNCTION_PREFIX):
+        if not _FUNCTION.match(name):
             raise PackageError(f"has the function {name!r}, which could pass for an operation")
     savers = _savers(graph)
     of_function = {saver.function: saver.allowed for saver in savers}
@@ -149,7 +151,7 @@ def _check_unreachable(graph: _Message, functions: Iterable[_Message], saver: _S
     """Whether nothing but TensorFlow's own saving and restoring gets to what may touch files."""
     nodes = list(graph.graph.nodes)
     calls = chain.from_iterable(
-        _called(node) for node in chain(nodes, *(one.nodes for one in functions))
+        (node.op, *_called(node)) for node in chain(nodes, *(one.nodes for one in functions))
     )
     tensors = [tensor.value.name for one in graph.signatures for tensor in _tensors(one.value)]
     for one in graph.collections:
@@ -183,18 +185,12 @@ def _node_of(tensor: str) -> str:
 
 
 def _called(node: _Message) -> Iterator[str]:
-    """Every function that a node names: as its operation, or at any depth of its attributes."""
-    if node.op.startswith(_FUNCTION_PREFIX):
-        yield node.op
-    yield from _referenced(node.attributes)
-
-
-def _referenced(attributes: Iterable[_Message]) -> Iterator[str]:
-    for attribute in attributes:
+    """Every function that the attributes of a node, or of a reference, name at any depth."""
+    for attribute in node.attributes:
         value = attribute.value
         references = list(value.list.functions)
         if value.HasField("function"):
             references.append(value.function)
         for reference in references:
             yield reference.name
-            yield from _referenced(reference.attributes)
+            yield from _called(reference)
