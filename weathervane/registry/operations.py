@@ -46,7 +46,9 @@ TENSORFLOW = _names(
     "StaticRegexFullMatch StringJoin",
 )
 
-# Files, and the variables themselves, for the functions that save and restore and no others.
+# Variables get their first values in the graph around the functions.
+TENSORFLOW_INITIALIZE = frozenset({"AssignVariableOp"})
+# Files, and the variables' later values, for the functions that save and restore and no others.
 TENSORFLOW_SAVE = frozenset({"SaveV2", "MergeV2Checkpoints", "ShardedFilename"})
 TENSORFLOW_RESTORE = frozenset({"RestoreV2", "AssignVariableOp"})
 

@@ -15,6 +15,7 @@ from typing import Any
 from weathervane.errors import PackageError
 from weathervane.registry.operations import (
     TENSORFLOW,
+    TENSORFLOW_INITIALIZE,
     TENSORFLOW_RESTORE,
     TENSORFLOW_SAVE,
 )
@@ -108,7 +109,8 @@ def _check_operations(graph: _Message) -> None:
         if not _FUNCTION.match(name):
             raise PackageError(f"has the function {name!r}, which could pass for an operation")
     savers = _savers(graph)
-    of_function = {saver.function: saver.allowed for saver in savers}
+    of_function = {"": TENSORFLOW_INITIALIZE}
+    of_function |= {saver.function: saver.allowed for saver in savers}
     unknown: dict[str, str] = {}
     for name, nodes in chain(
         [("", graph.graph.nodes)], ((name, one.nodes) for name, one in functions.items())

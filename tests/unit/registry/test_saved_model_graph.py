@@ -35,6 +35,7 @@ def graph() -> Any:
     """A model that convolves, with what saves and restores its variables."""
     made = SavedModel().meta_graphs.add()
     made.graph.nodes.add(name="image", op="Placeholder")
+    made.graph.nodes.add(name="Variable/Assign", op="AssignVariableOp")
     made.graph.nodes.add(name="saver_filename", op="Placeholder")
     call(made.graph.nodes.add(name="answer", inputs=["image"]), SERVE)
     call(made.graph.nodes.add(name="saving", inputs=["saver_filename"]), SAVE)
@@ -77,7 +78,7 @@ def test_an_operation_that_is_not_known_is_named(graph: Any, operation: str):
         check_graph(written(graph))
 
 
-@pytest.mark.parametrize("operation", HOSTILE)
+@pytest.mark.parametrize("operation", sorted({*HOSTILE} - {"AssignVariableOp"}))
 def test_it_may_not_hide_in_the_graph_around_the_functions(graph: Any, operation: str):
     graph.graph.nodes.add(name="bad", op=operation)
 
