@@ -45,7 +45,7 @@ def bare(python: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProces
     """Run it without a shell, a PATH, or anything of this environment."""
     environment = {"PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
     return subprocess.run(
-        [python, "-I", *arguments],
+        [python, *arguments],
         env=environment,
         cwd=cwd,
         capture_output=True,
