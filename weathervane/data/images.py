@@ -17,8 +17,8 @@ Picture = NDArray[np.uint8]  # [height, width, 3], RGB
 FORMATS = ("JPEG", "PNG", "WEBP")
 PREPROCESSING = "1"
 
-# Bounds of a picture's area. Below, there is nothing to recognise; above, one picture would take
-# more than 50 MB when decoded.
+# Bounds of a picture's area. Below, there is nothing to recognise. At the upper bound decoding takes
+# 100 MB of memory, and 150 MB for a progressive JPEG without subsampling.
 MIN_PIXELS = 32 * 32
 MAX_PIXELS = 16_800_000
 
