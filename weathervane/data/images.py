@@ -17,7 +17,7 @@ Picture = NDArray[np.uint8]  # [height, width, 3], RGB
 FORMATS = ("JPEG", "PNG", "WEBP")
 PREPROCESSING = "1"
 
-# Bounds of a picture's area. Below, there is nothing to recognise. At the upper bound decoding takes
+# Bounds of a picture's area. Below, there is nothing to recognise. At the upper one, decoding takes
 # 100 MB of memory, and 150 MB for a progressive JPEG without subsampling.
 MIN_PIXELS = 32 * 32
 MAX_PIXELS = 16_800_000
