@@ -71,6 +71,10 @@ test: setup ## Everything that needs no cluster and no accelerator
 bench-demo: setup ## The demo against its bounds; PART=samples, together or photographs for one of them
 	@$(PY) -m tests.bench.demo $(PART)
 
+.PHONY: bench-parity
+bench-parity: setup ## The predictor's answers on photographs against TensorFlow's
+	@$(PY) -m tests.bench.parity
+
 .PHONY: soak-kill
 soak-kill: setup ## A rollout killed at 20 seeded moments and started again
 	@$(PY) -m tests.soak.kills
@@ -78,9 +82,17 @@ soak-kill: setup ## A rollout killed at 20 seeded moments and started again
 .PHONY: soak-predictor
 soak-predictor: setup ## A predictor under overload, abuse, faults and for long; about half an hour
 	@$(PY) -m tests.soak.predictor
+# For the example of gRPC's command line; without Go its test says that it was skipped.
+bin/grpcurl:
+	@GOBIN=$(CURDIR)/bin go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
+
+.PHONY: soak-pictures
+soak-pictures: setup ## Picture bombs, and 10,000 damaged pictures against a predictor
+	@$(PY) -m tests.soak.pictures
 
 .PHONY: lock
 lock: ## Choose exact versions anew and write the requirement files
 	@$(LOCK) --all-extras --group dev -o requirements/all.txt pyproject.toml
 	@$(LOCK) --extra predictor -c requirements/all.txt -o requirements/predictor.txt pyproject.toml
+	@$(LOCK) --extra predictor --extra tensorflow -c requirements/all.txt -o requirements/predictor-tensorflow.txt pyproject.toml
 	@$(LOCK) --group setup -c requirements/all.txt -o requirements/uv.txt

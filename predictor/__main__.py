@@ -58,7 +58,11 @@ def parse(arguments: Sequence[str], program: str) -> ServeConfig:
         help="a request that has waited so long, or would as others lasted lately, is answered 503",
     )
     option(
-        "--max-body-mebibytes", type=int, default=8, metavar="N", help="the largest request read"
+        "--max-body-mebibytes",
+        type=int,
+        default=8,
+        metavar="N",
+        help="pictures in the largest request read; a JSON body may be a third larger, for base64",
     )
     option(
         "--cache",

@@ -1,15 +1,17 @@
 """A package as a model of the KServe SDK: encoded pictures or pixels in, a classification out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from reprlib import repr as shortened
 from time import perf_counter
 from typing import Any
 
+import cv2
 import numpy as np
 from kserve.model import Model
 from numpy.typing import NDArray
 
-from predictor.engine import Engine, LiteRtEngine
+from predictor.engines import Engine, start
 from predictor.protocol import INPUT, Classification, Pictures, ProtocolError, malformed
 from weathervane.data import images
 from weathervane.errors import ImageError, PackageError
@@ -41,17 +43,15 @@ class PackagedModel(Model):  # type: ignore[misc]
                 f"{package.folder} wants preprocessing {package.preprocessing!r}, this predictor "
                 f"has {images.PREPROCESSING!r}: use the predictor of that version"
             )
-        if package.litert_model is None:
-            raise PackageError(f"{package.folder} brings no LiteRT model: package it again")
-        self._engine = LiteRtEngine(
-            package.litert_model,
-            size=package.size,
-            classes=len(package.labels),
-            threads=self._threads,
-        )
+        # Several pictures at once use the cores better than several cores for one picture, and
+        # OpenCV would take every core of the machine.
+        cv2.setNumThreads(1)
+        self._engine = start(package, self._threads)
         try:
             package.check_golden(
-                lambda picture: self._engine.probabilities(images.load(picture, package.size))
+                lambda picture: self._engine.probabilities(
+                    images.load(picture, package.size)[np.newaxis]
+                )[0]
             )
         except ImageError as error:
             raise PackageError(f"a golden picture of {package.folder}: {error}") from error
@@ -70,11 +70,11 @@ class PackagedModel(Model):  # type: ignore[misc]
             ProtocolError: 400, for a picture that cannot be read.
         """
         rows, infer_seconds = [], 0.0
-        for pixels in self._pixels(pictures):
+        for pixels in _batches(self._pixels(pictures), self._engine.batch):
             begun = perf_counter()
             rows.append(self._engine.probabilities(pixels))
             infer_seconds += perf_counter() - begun
-        probabilities = np.stack(rows)
+        probabilities = np.concatenate(rows)
         if self.package.temperature != 1:
             probabilities = _tempered(probabilities, self.package.temperature)
         best = probabilities.argmax(axis=1)
@@ -137,6 +137,13 @@ class PackagedModel(Model):  # type: ignore[misc]
             except ImageError as error:
                 which = f"picture {number}: " if len(pictures) > 1 else ""
                 raise malformed(f"{which}{error}") from error
+
+
+def _batches(pictures: Iterable[images.Picture], size: int) -> Iterator[NDArray[np.uint8]]:
+    """Pictures of one shape in arrays of at most ``size`` of them."""
+    waiting = iter(pictures)
+    while batch := list(islice(waiting, size)):
+        yield np.stack(batch)
 
 
 def _tempered(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:

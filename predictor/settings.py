@@ -8,6 +8,7 @@ from math import inf
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from predictor.cgroups import granted_cores
 from predictor.limits import Limits
 from weathervane.errors import UsageError
 
@@ -17,10 +18,13 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def cores() -> int:
-    """How many cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """How many cores this process may keep busy: those it may run on, within its container's limit.
+
+    Of half a core nothing is made: a thread that is halted for half of the time makes its picture
+    late, and so do all others then.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, int(min(allowed or 1, granted_cores())))
 
 
 def revision_of(environment: Mapping[str, str]) -> str | None:
@@ -117,7 +121,7 @@ class ServeConfig:
 
     @property
     def max_body_bytes(self) -> int:
-        """The largest request that is read."""
+        """The most of pictures that a request may hold; in JSON they take a third more."""
         return self.max_body_mebibytes * 1024 * 1024
 
 

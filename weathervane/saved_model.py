@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weathervane.errors import PackageError
+from weathervane.registry.saved_model_graph import check_saved_model
 
 SIGNATURE = "serving_default"
 
@@ -15,17 +16,21 @@ class SavedModel:
     """The signature `SIGNATURE` of a SavedModel: uint8 [n, size, size, 3] to float32 [n, classes].
 
     Raises:
-        PackageError: when there is no SavedModel, or its signature is another one.
+        PackageError: when there is no SavedModel, it has operations that are not known to be
+            harmless, or its signature is another one.
     """
 
     def __init__(self, folder: Path) -> None:
+        check_saved_model(folder)
         import tensorflow as tf
 
         try:
             # Kept, for the model's variables end with it.
             self._model = tf.saved_model.load(str(folder))
-        except OSError as error:
-            raise PackageError(f"there is no SavedModel in {folder}") from error
+        # The loader raises whatever it stumbles on.
+        except Exception as error:
+            reason = str(error).partition("\n")[0]
+            raise PackageError(f"TensorFlow cannot load {folder}: {reason}") from error
         if SIGNATURE not in self._model.signatures:
             raise PackageError(f"the SavedModel in {folder} has no signature {SIGNATURE}")
         self._signature = self._model.signatures[SIGNATURE]

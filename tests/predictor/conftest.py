@@ -1,14 +1,15 @@
 """What the predictor's tests share: one running predictor, and pictures of several kinds."""
 
+import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from hashlib import sha256
 
 import pytest
 
 from tests.predictor.collector import Collector, collecting
 from tests.predictor.running import Running, running
-from weathervane.registry.package import Package
+from weathervane.registry.package import LITERT_MODEL, Description, Package, seal
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +54,13 @@ def guarded(tiny_package: Package, tmp_path_factory: pytest.TempPathFactory) -> 
         ) as server,
     ):
         yield Guarded(server, collector)
+
+
+@pytest.fixture(scope="session")
+def tensorflow_package(tiny_package: Package, tmp_path_factory: pytest.TempPathFactory) -> Package:
+    """The same model without its LiteRT file."""
+    folder = tmp_path_factory.mktemp("tensorflow") / "package"
+    shutil.copytree(tiny_package.folder, folder)
+    (folder / LITERT_MODEL).unlink()
+    told = {field.name: getattr(tiny_package, field.name) for field in fields(Description)}
+    return seal(folder, Description(**told))

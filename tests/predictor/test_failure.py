@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
-from predictor.engine import Engine
+from predictor.engines import Engine
 from predictor.metrics import Metrics
 from predictor.model import PackagedModel
 from predictor.routes import Front
@@ -25,14 +25,15 @@ class FailsOnce:
     name = "fails-once"
 
     def __init__(self, engine: Engine) -> None:
+        self.batch = engine.batch
         self._engine = engine
         self._failed = False
 
-    def probabilities(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def probabilities(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         if not self._failed:
             self._failed = True
             raise RuntimeError("the engine's secret")
-        return self._engine.probabilities(picture)
+        return self._engine.probabilities(pictures)
 
 
 def test_it_is_a_500_in_words_of_ours_and_the_next_request_is_answered(

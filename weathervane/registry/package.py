@@ -33,6 +33,8 @@ GOLDEN = f"{EXTRAS}/golden"
 GOLDEN_LIST = f"{GOLDEN}/golden.json"
 # How far an engine's probabilities may be from the SavedModel's.
 GOLDEN_TOLERANCE = 1e-3
+# A description is a few kilobytes; whoever sends more of it wants something else.
+_MAX_DESCRIPTION_BYTES = 1024 * 1024
 
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -97,7 +99,7 @@ class Package(Description):
                 )
                 for entry in listed
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise PackageError(f"{self.folder} has no readable golden pictures: {error}") from error
         if not golden or any(len(one.probabilities) != len(self.labels) for one in golden):
             raise PackageError(
@@ -207,8 +209,16 @@ def seal(folder: Path, description: Description) -> Package:
 
 
 def _read_description(folder: Path) -> tuple[bytes, Description]:
+    path = folder / DESCRIPTION
     try:
-        text = (folder / DESCRIPTION).read_bytes()
+        # Before it is opened: reading a pipe would wait for ever.
+        if path.is_symlink() or not path.is_file():
+            raise PackageError(f"{folder} is no package: it has no file {DESCRIPTION}")
+        if path.stat().st_size > _MAX_DESCRIPTION_BYTES:
+            raise PackageError(
+                f"{folder} is no package: {DESCRIPTION} is above {_MAX_DESCRIPTION_BYTES} bytes"
+            )
+        text = path.read_bytes()
     except OSError as error:
         raise PackageError(
             f"{folder} is no package: cannot read {DESCRIPTION}: {error.strerror}"

@@ -21,6 +21,7 @@ from weathervane.data import images
 from weathervane.data.scenes import WEATHERS, render
 from weathervane.errors import PackageError
 from weathervane.folders import new_folder
+from weathervane.registry.litert_graph import check_litert
 from weathervane.registry.package import (
     GOLDEN,
     GOLDEN_LIST,
@@ -94,6 +95,7 @@ def build_package(
     size: int,
     data_digest: str,
     code_version: str,
+    litert: bool = True,
 ) -> Package:
     """Package a SavedModel (uint8 [n, size, size, 3] to probabilities [n, classes]) as ``out``.
 
@@ -105,10 +107,13 @@ def build_package(
         size: pixels a side of the input.
         data_digest: of the manifest that the model was trained on.
         code_version: of the code that trained it.
+        litert: whether to bring the model for LiteRT too. Without it the package is served by the
+            larger predictor image that has TensorFlow.
 
     Raises:
-        PackageError: when the SavedModel cannot be loaded or converted, does not fit the labels
-            and the size, cannot tell scenes apart, or LiteRT answers otherwise than it.
+        PackageError: when the SavedModel has operations that are not known to be harmless, cannot
+            be loaded or converted, does not fit the labels and the size, cannot tell scenes apart,
+            or LiteRT answers otherwise than it.
         UsageError: when ``out`` is taken.
     """
     description = Description(
@@ -127,11 +132,14 @@ def build_package(
         )
     with new_folder(out) as folder:
         _copy(saved_model, folder)
-        _write(folder / LITERT_MODEL, convert(folder))
+        if litert:
+            _write(folder / LITERT_MODEL, convert(folder))
+            check_litert(folder / LITERT_MODEL)
         _write_golden(folder, _choose(_candidates(reference, size)))
         package = seal(folder, description)
-        engine = _LiteRT(folder / LITERT_MODEL)
-        package.check_golden(lambda picture: engine(images.load(picture, size)))
+        if litert:
+            engine = _LiteRT(folder / LITERT_MODEL)
+            package.check_golden(lambda picture: engine(images.load(picture, size)))
     return replace(package, folder=out)
 
 

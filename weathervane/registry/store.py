@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO
 from urllib.parse import urlsplit
 
 import urllib3
@@ -33,6 +34,7 @@ _CONNECT_SECONDS = 2.5
 _READ_SECONDS = 10.0
 _ATTEMPTS_AFTER_THE_FIRST = 2
 _TRANSFERS = 4
+_READ_BYTES = 1024 * 1024
 # Up to this size an object goes in one piece, and its ETag is the MD5 of its content.
 _PART_BYTES = 64 * 1024 * 1024
 
@@ -171,6 +173,9 @@ class Store:
     def download_folder(self, place: str, folder: Path) -> None:
         """Copy everything below a prefix into ``folder``, which appears when it is whole.
 
+        Nothing is written outside of it, nor more than the store announced, nor anything at all
+        when that would not fit.
+
         Raises:
             UsageError: when ``folder`` is there and is not empty.
         """
@@ -180,20 +185,20 @@ class Store:
             stored = dict(self._list(bucket, key))
         if not stored:
             raise StoreError(f"nothing lies at {address} in the store {self.config.endpoint}")
+        for name in stored:
+            if ".." in PurePosixPath(name).parts or name.startswith("/"):
+                raise StoreError(f"{address} holds {name!r}, which is no path inside it")
         with new_folder(folder) as partial, self._translated(address):
+            size, free = sum(one.size for one in stored.values()), shutil.disk_usage(partial).free
+            if size > free:
+                raise StoreError(f"{address} takes {size} bytes, {free} are free at {folder}")
 
             def fetch(name: str) -> None:
-                if ".." in PurePosixPath(name).parts or name.startswith("/"):
-                    raise StoreError(f"{address} holds {name!r}, which is no path inside it")
                 target = partial / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with (
-                    closing(
-                        self._client.get_object(bucket_name=bucket, object_name=f"{key}/{name}")
-                    ) as answer,
-                    target.open("wb") as file,
-                ):
-                    shutil.copyfileobj(answer, file, 1024 * 1024)
+                with closing(
+                    self._client.get_object(bucket_name=bucket, object_name=f"{key}/{name}")
+                ) as answer:
+                    _write(answer, target, stored[name].size)
 
             with ThreadPoolExecutor(_TRANSFERS) as pool:
                 list(pool.map(fetch, stored))
@@ -249,6 +254,22 @@ class Store:
             raise StoreError(
                 f"cannot reach the store {endpoint} for {what}: {_cause(error)}; is it running?"
             ) from error
+
+
+def _write(answer: IO[bytes], target: Path, size: int) -> None:
+    """Write what the store sends, when it is as much as it announced."""
+    left = size
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as file:
+            # One byte more than is left, to see a store that goes on.
+            while left >= 0 and (part := answer.read(min(_READ_BYTES, left + 1))):
+                file.write(part[:left])
+                left -= len(part)
+    except OSError as error:
+        raise StoreError(f"cannot write {target.name}: {error.strerror}") from error
+    if left:
+        raise StoreError(f"the store announced {size} bytes for {target.name}, and sent others")
 
 
 def _same_content(path: Path, stored: _Stored) -> bool:

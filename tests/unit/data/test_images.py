@@ -1,37 +1,28 @@
 """The one decoder: what it refuses, and that what it accepts comes out the same."""
 
-import io
-import struct
 import zlib
+from itertools import islice
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from weathervane.data import images
+from tests.hostile_pictures import (
+    BOMBS,
+    animated,
+    chunk,
+    many_scans,
+    mutated,
+    png,
+    saved,
+)
+from weathervane.data import headers, images
 from weathervane.errors import ImageError
-
-
-def saved(image: Image.Image, kind: str, **settings) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **settings)
-    return buffer.getvalue()
 
 
 @pytest.fixture
 def soft(draw):
     return Image.fromarray(draw(1, 64, 48))
-
-
-def png_that_claims(width: int, height: int) -> bytes:
-    """A PNG of a few bytes whose pixels are missing."""
-
-    def chunk(name: bytes, content: bytes) -> bytes:
-        check = struct.pack(">I", zlib.crc32(name + content))
-        return struct.pack(">I", len(content)) + name + content + check
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize("kind", images.FORMATS)
@@ -70,6 +61,73 @@ def test_other_kinds_of_pixels_become_8_bit_rgb(mode, kind, soft):
         assert np.abs(picture.mean(axis=2) - grey).mean() < 25
 
 
+@pytest.mark.parametrize("scans", [0, headers.MAX_SCANS - 10])
+def test_a_progressive_jpeg_of_an_encoder_is_read(scans):
+    # Ten are its own.
+    assert images.decode(many_scans(scans)).shape == (256, 256, 3)
+
+
+def test_more_scans_than_any_encoder_writes_are_refused():
+    with pytest.raises(ImageError, match="33 scans, at most 32"):
+        images.decode(many_scans(headers.MAX_SCANS - 9))
+
+
+@pytest.mark.parametrize("texts", [headers.MAX_INFLATED, headers.MAX_INFLATED + 1])
+def test_a_png_may_carry_a_few_texts_and_its_colour_profile(texts, soft):
+    plain = saved(soft, "PNG")
+    at = plain.index(b"IDAT") - 4
+    data = plain[:at] + chunk(b"zTXt", b"k\0\0" + zlib.compress(b"text")) * texts + plain[at:]
+
+    if texts > headers.MAX_INFLATED:
+        with pytest.raises(ImageError, match="17 texts and colour profiles"):
+            images.decode(data)
+    else:
+        assert np.array_equal(images.decode(data), np.asarray(soft))
+
+
+def test_of_a_file_with_several_jpegs_the_first_is_meant(soft):
+    other = soft.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    several = saved(soft, "MPO", save_all=True, append_images=[other])
+
+    assert images.read_header(several).frames == 1
+    assert np.array_equal(images.decode(several), images.decode(saved(soft, "JPEG")))
+
+
+@pytest.mark.parametrize("kind", images.FORMATS)
+@pytest.mark.parametrize("rest", [b"PK\x05\x06" + bytes(18), b"<script>alert(1)</script>"])
+def test_what_follows_a_picture_is_not_looked_at(kind, rest, soft):
+    data = saved(soft, kind)
+
+    assert np.array_equal(images.decode(data + rest), images.decode(data))
+
+
+def test_a_gif_that_goes_on_as_a_jpeg_is_a_gif(soft):
+    with pytest.raises(ImageError, match="GIF is not read"):
+        images.decode(b"GIF89a" + saved(soft, "JPEG"))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_exif_orientation_ends_upright(orientation, soft):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = next(
+        turned
+        for method in (None, *Image.Transpose)
+        for turned in [soft.transpose(method) if method is not None else soft]
+        if np.array_equal(ImageOps.exif_transpose(_with_orientation(turned, orientation)), soft)
+    )
+
+    picture = images.decode(saved(stored, "JPEG", exif=exif, quality=95))
+
+    assert np.abs(picture.astype(int) - np.asarray(soft)).mean() < 5
+
+
+def _with_orientation(image: Image.Image, orientation: int) -> Image.Image:
+    copy = image.copy()
+    copy.getexif()[0x0112] = orientation
+    return copy
+
+
 def test_exif_turns_the_picture(soft):
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was turned: rows are columns
@@ -80,11 +138,6 @@ def test_exif_turns_the_picture(soft):
     assert images.read_header(turned).width == 48
     assert picture.shape == (48, 64, 3)
     assert np.abs(picture.astype(int) - np.asarray(soft)).mean() < 5
-
-
-def frames(kind: str, image: Image.Image) -> bytes:
-    other = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    return saved(image, kind, save_all=True, append_images=[other])
 
 
 @pytest.mark.parametrize(
@@ -99,11 +152,11 @@ def frames(kind: str, image: Image.Image) -> bytes:
         ("format", "TIFF", lambda image: saved(image, "TIFF")),
         ("format", "HEIC", lambda _: b"\x00\x00\x00\x18ftypheic" + bytes(99)),
         ("format", "AVIF", lambda _: b"\x00\x00\x00\x18ftypavif" + bytes(99)),
-        ("animated", "2 frames", lambda image: frames("WEBP", image)),
-        ("animated", "2 frames", lambda image: frames("PNG", image)),
+        ("animated", "2 frames", lambda _: animated("WEBP")),
+        ("animated", "2 frames", lambda _: animated("PNG")),
         ("small", "31x33", lambda image: saved(image.resize((31, 33)), "PNG")),
-        ("large", "30000x30000", lambda _: png_that_claims(30_000, 30_000)),
-        ("damaged", "PNG", lambda _: png_that_claims(64, 64)),
+        ("large", "30000x30000", lambda _: png(30_000, 30_000, pixels=chunk(b"IDAT", b""))),
+        ("damaged", "PNG", lambda _: png(64, 64, pixels=chunk(b"IDAT", b""))),
         ("damaged", "JPEG", lambda image: saved(image, "JPEG")[:-200]),
         ("damaged", "PNG", lambda image: saved(image, "PNG")[:-200]),
         ("damaged", "WEBP", lambda image: saved(image, "WEBP")[:-100]),
@@ -134,17 +187,23 @@ def test_size_is_bounded_by_area(width, height, fault):
         assert refused.value.fault == fault
 
 
-def test_flipped_bytes_never_do_worse_than_an_image_error(soft):
-    rng = np.random.default_rng(0)
-    originals = [np.frombuffer(saved(soft, kind), np.uint8) for kind in images.FORMATS]
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_is_refused_by_its_header(name):
+    fault, make = BOMBS[name]
+
+    with pytest.raises(ImageError) as refused:
+        images.check(images.read_header(make()))
+
+    assert refused.value.fault == fault
+
+
+def test_damaged_files_never_do_worse_than_an_image_error(soft):
+    originals = [saved(soft, kind) for kind in images.FORMATS]
+    originals.append(saved(soft, "JPEG", progressive=True))
     outcomes = {"decoded": 0, "refused": 0}
-    for _ in range(300):
-        data = originals[rng.integers(3)].copy()
-        data[rng.integers(len(data), size=rng.integers(1, 9))] ^= rng.integers(
-            1, 256, dtype=np.uint8
-        )
+    for data in islice(mutated(originals, seed=0), 500):
         try:
-            assert images.decode(data.tobytes()).dtype == np.uint8
+            assert images.decode(data).dtype == np.uint8
             outcomes["decoded"] += 1
         except ImageError:
             outcomes["refused"] += 1

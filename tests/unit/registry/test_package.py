@@ -1,6 +1,10 @@
 """A package is read only when every file of it is the one that was sealed."""
 
+import contextlib
+import hashlib
 import json
+import os
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -131,6 +135,86 @@ def test_a_link_is_refused_even_when_its_content_is_right(package: Package):
 
     with pytest.raises(PackageError, match=r"saved_model\.pb .*no plain file"):
         read_package(package.folder, package.digest)
+
+
+def make_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def make_socket(path: Path) -> None:
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as listener, contextlib.chdir(path.parent):
+        listener.bind(path.name)
+
+
+def make_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("harm", [make_pipe, make_socket, make_folder, make_link])
+@pytest.mark.parametrize("name", FILES)
+def test_only_plain_files_are_read(package: Package, name: str, harm: Callable[[Path], None]):
+    harm(package.folder / name)
+
+    with pytest.raises(PackageError, match=r"no plain file|misses|no file|no package"):
+        read_package(package.folder, package.digest)
+
+
+def test_a_folder_that_is_a_link_is_refused(package: Package, tmp_path: Path):
+    (package.folder / "variables").rename(tmp_path / "elsewhere")
+    (package.folder / "variables").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(PackageError, match=r"variables .*no plain file"):
+        read_package(package.folder, package.digest)
+
+
+@pytest.mark.parametrize("path", ["../outside", "/etc/hostname", "variables/../../outside", "."])
+def test_a_description_cannot_reach_outside(package: Package, tmp_path: Path, path: str):
+    (tmp_path / "outside").write_bytes(b"outside")
+    description = package.folder / DESCRIPTION
+    told = json.loads(description.read_bytes())
+    told["files"][path] = hashlib.sha256(b"outside").hexdigest()
+    description.write_bytes(canonical(told))
+
+    with pytest.raises(PackageError, match="misses"):
+        read_package(package.folder)
+
+
+def test_a_golden_picture_cannot_lie_outside(package: Package, tmp_path: Path):
+    (tmp_path / "outside").write_bytes(b"outside")
+    entry = {"file": "../../../../outside", "format": "JPEG", "probabilities": ANSWER}
+    (package.folder / GOLDEN_LIST).write_bytes(canonical_list([entry]))
+
+    with pytest.raises(PackageError, match="is not of this package"):
+        seal(package.folder, WEATHER).golden()
+
+
+@pytest.mark.parametrize(
+    "text", [b"[" * 100_000, b'{"files":' * 100_000, b" " * 2**21, b'"' + b"a" * 2**20 + b'"']
+)
+def test_a_description_that_would_fill_memory_is_refused(package: Package, text: bytes):
+    (package.folder / DESCRIPTION).write_bytes(text)
+
+    with pytest.raises(PackageError, match="no package"):
+        read_package(package.folder)
+
+
+def test_golden_answers_nested_without_end_are_refused(package: Package):
+    (package.folder / GOLDEN_LIST).write_bytes(b"[" * 100_000)
+
+    with pytest.raises(PackageError, match="no readable golden pictures"):
+        seal(package.folder, WEATHER).golden()
+
+
+@pytest.mark.parametrize("size", [0, -1, 4097, 2**31, 10**400])
+def test_no_input_of_any_size_is_declared(package: Package, size: int):
+    path = package.folder / DESCRIPTION
+    path.write_bytes(canonical(json.loads(path.read_bytes()) | {"size": size}))
+
+    with pytest.raises(PackageError, match="size"):
+        read_package(package.folder)
 
 
 def test_another_package_than_the_expected_one_is_refused(package: Package):

@@ -1,26 +1,14 @@
-"""Engines: pixels in, probabilities out. One small port, so that TensorFlow can be a second one."""
+"""LiteRT: the default engine; starts in milliseconds, and needs no TensorFlow."""
 
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from weathervane.errors import PackageError
-
-
-class Engine(Protocol):
-    """A loaded model. Safe to ask from several threads at once."""
-
-    name: str
-
-    def probabilities(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Answer one picture uint8 [size, size, 3], RGB, with float32 [classes].
-
-        One at a time: on a CPU a batch takes longer than its pictures one by one, and would hold
-        up the pictures of others.
-        """
+from weathervane.registry.litert_graph import check_litert
 
 
 class LiteRtEngine:
@@ -30,22 +18,26 @@ class LiteRtEngine:
     """
 
     name = "litert"
+    # A batch takes longer than its pictures one by one, and would hold up the pictures of others.
+    batch = 1
 
     def __init__(self, model: Path, *, size: int, classes: int, threads: int) -> None:
         """Load the model ``threads`` times; the weights are shared pages of the file.
 
         Raises:
-            PackageError: when LiteRT cannot load it, or its input and output are not ours.
+            PackageError: when it has operations that are not known to be harmless, LiteRT cannot
+                load it, or its input and output are not ours.
         """
+        check_litert(model)
         self._idle: SimpleQueue[_Interpreter] = SimpleQueue()
         for _ in range(threads):
             self._idle.put(_Interpreter(model, size=size, classes=classes))
 
-    def probabilities(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def probabilities(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """As the port says."""
         interpreter = self._idle.get()
         try:
-            return interpreter.run(picture)
+            return interpreter.run(pictures)
         finally:
             self._idle.put(interpreter)
 
@@ -72,10 +64,10 @@ class _Interpreter:
                 )
         self._image, self._probabilities = image["index"], probabilities["index"]
         # The first run allocates; let no request pay for it.
-        self.run(np.zeros((size, size, 3), np.uint8))
+        self.run(np.zeros((1, size, size, 3), np.uint8))
 
     def run(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-        self._interpreter.set_tensor(self._image, picture[np.newaxis])
+        self._interpreter.set_tensor(self._image, picture)
         self._interpreter.invoke()
-        answer: NDArray[np.float32] = self._interpreter.get_tensor(self._probabilities)[0]
+        answer: NDArray[np.float32] = self._interpreter.get_tensor(self._probabilities)
         return answer
