@@ -69,6 +69,14 @@ test: setup ## Everything that needs no cluster and no accelerator
 bench-demo: setup ## The demo against its bounds: twice on samples, two at once, on photographs if there are
 	@$(PY) -m tests.bench.demo
 
+.PHONY: bench-predictor
+bench-predictor: setup ## The predictor against its peers on this machine, within twelve minutes
+	@$(PY) -m tests.bench.predictor $(OPTIONS)
+
+.PHONY: bench-threads
+bench-threads: setup ## How many threads the predictor should have on this machine: two minutes
+	@$(PY) -m tests.bench.predictor.threads $(OPTIONS)
+
 .PHONY: soak-kill
 soak-kill: setup ## A rollout killed at 20 seeded moments and started again
 	@$(PY) -m tests.soak.kills
@@ -78,3 +86,4 @@ lock: ## Choose exact versions anew and write the requirement files
 	@$(LOCK) --all-extras --group dev -o requirements/all.txt pyproject.toml
 	@$(LOCK) --extra predictor -c requirements/all.txt -o requirements/predictor.txt pyproject.toml
 	@$(LOCK) --group setup -c requirements/all.txt -o requirements/uv.txt
+	@$(LOCK) -o tests/bench/predictor/mlserver.txt tests/bench/predictor/mlserver.in
