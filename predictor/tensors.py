@@ -148,7 +148,8 @@ def to_raw(texts: Sequence[str]) -> bytes:
 
 def _flat(shape: tuple[int, ...], data: list[object]) -> list[object]:
     """Row-major elements; nested lists must follow the shape exactly."""
-    if not any(isinstance(element, list) for element in data):
+    # The first element tells; a list after a number is no integer to whoever reads the elements.
+    if not data or not isinstance(data[0], list):
         return data
     level: list[Any] = [data]
     for depth, side in enumerate(shape):
