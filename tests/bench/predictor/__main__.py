@@ -14,12 +14,12 @@ from pathlib import Path
 
 import cv2
 
-from predictor.engine import LiteRtEngine
 from tests.bench.figures import publish
 from tests.bench.predictor import footprint, prepared, rounds, servers
 from tests.bench.predictor.footprint import Footprint
 from tests.bench.predictor.judge import OURS, Cell, Measured, figures
 from tests.bench.predictor.load import Spell
+from tests.bench.predictor.peers.classifier import Classifier
 from tests.bench.predictor.rounds import Live
 from tests.bench.predictor.wires import JPEG_REST
 from weathervane.data import images
@@ -67,22 +67,18 @@ def picture() -> bytes:
 def _measure(
     package: Package, jpeg: bytes, live: Live, cold: Footprint, options: argparse.Namespace
 ) -> Measured:
-    assert package.litert_model
-    size, classes = package.size, len(package.labels)
-    engine = LiteRtEngine(package.litert_model, size=size, classes=classes, threads=1)
-    pixels = images.load(jpeg, size)
+    engine = Classifier(package.folder, "litert", threads=1).engine
+    pixels = images.load(jpeg, package.size)
     asked = rounds.requests(live, jpeg, pixels)
-    rounds.check_answers(live, asked, engine.probabilities(pixels))
+    rounds.check_answers(live, asked, engine(pixels))
     spells: dict[Cell, list[Spell]] = {}
     decodes, engines = [], []
     for number in range(1, options.rounds + 1):
         print(f"round {number} of {options.rounds}", flush=True)
         decodes.append(
-            footprint.milliseconds(lambda: images.load(jpeg, size), times=_TIMES_IN_PROCESS)
+            footprint.milliseconds(lambda: images.load(jpeg, package.size), times=_TIMES_IN_PROCESS)
         )
-        engines.append(
-            footprint.milliseconds(lambda: engine.probabilities(pixels), times=_TIMES_IN_PROCESS)
-        )
+        engines.append(footprint.milliseconds(lambda: engine(pixels), times=_TIMES_IN_PROCESS))
         for cell, spell in rounds.one_round(live, asked, options.seconds):
             spells.setdefault(cell, []).append(spell)
     (_, ours), *_ = live

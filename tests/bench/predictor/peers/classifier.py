@@ -8,6 +8,7 @@ import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ class Classifier:
 
     def __init__(self, folder: Path, engine: str, threads: int) -> None:
         self.package = read_package(folder)
-        self._engine = _ENGINES[engine](self.package, threads)
+        self.engine = _ENGINES[engine](self.package, threads)
 
     def probabilities(self, picture: "bytes | str | images.Picture") -> NDArray[np.float32]:
         """Of a JPEG file, as bytes or in base64, or of pixels."""
@@ -42,8 +43,8 @@ class Classifier:
             picture = base64.b64decode(picture)
         size = self.package.size
         if isinstance(picture, bytes):
-            return self._engine(images.load(picture, size))
-        return self._engine(images.resize(picture, size))
+            return self.engine(images.load(picture, size))
+        return self.engine(images.resize(picture, size))
 
     def outputs(self, pictures: "list[bytes | str] | NDArray[np.uint8]") -> list[Output]:
         """The outputs that our predictor gives."""
@@ -80,12 +81,26 @@ def _signature(package: Package, threads: int) -> Engine:
 
 
 def _litert(package: Package, threads: int) -> Engine:
-    from predictor.engine import LiteRtEngine
+    from ai_edge_litert.interpreter import Interpreter
 
-    assert package.litert_model
-    return LiteRtEngine(
-        package.litert_model, size=package.size, classes=len(package.labels), threads=threads
-    ).probabilities
+    # One for each thread that may ask at once.
+    idle: SimpleQueue[Interpreter] = SimpleQueue()
+    for _ in range(threads):
+        interpreter = Interpreter(str(package.litert_model), num_threads=1)
+        interpreter.allocate_tensors()
+        idle.put(interpreter)
+    (image,), (probabilities,) = interpreter.get_input_details(), interpreter.get_output_details()
+
+    def run(picture: images.Picture) -> NDArray[np.float32]:
+        interpreter = idle.get()
+        try:
+            interpreter.set_tensor(image["index"], picture[None])
+            interpreter.invoke()
+            return interpreter.get_tensor(probabilities["index"])[0]
+        finally:
+            idle.put(interpreter)
+
+    return run
 
 
 def _keras(package: Package, threads: int) -> Engine:
