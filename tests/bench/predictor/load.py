@@ -114,9 +114,10 @@ async def _connected(wire: Wire, port: int, request: bytes) -> AsyncIterator[Ask
         writer.write(request)
         head = await reader.readuntil(b"\r\n\r\n")
         length = _LENGTH.search(head)
-        if not head.startswith(b"HTTP/1.1 200 ") or length is None:
-            raise DeploymentError(f"port {port} answered {head[:200].decode(errors='replace')}")
-        return await reader.readexactly(int(length[1]))
+        body = await reader.readexactly(int(length[1])) if length else b""
+        if not head.startswith(b"HTTP/1.1 200 ") or not body:
+            raise DeploymentError(f"port {port} answered {(head + body)[:500]!r}")
+        return body
 
     try:
         yield post

@@ -29,7 +29,10 @@ class StockModel(Model):
         json_bytes = tensor.datatype == "BYTES" and tensor._raw_data is None
         pictures = tensor.data if json_bytes else tensor.as_numpy()
         outputs = self._classifier.outputs(pictures)
-        return InferResponse(payload.id, MODEL, [InferOutput(**vars(each)) for each in outputs])
+        # Over REST an answer must have an id, also where the request has none.
+        return InferResponse(
+            payload.id or "none", MODEL, [InferOutput(**vars(each)) for each in outputs]
+        )
 
 
 def _on_loopback_only() -> None:
