@@ -106,11 +106,8 @@ def running(peer: Peer, package: Package, folder: Path) -> Iterator[Server]:
                     seconds=time.perf_counter() - begun,
                 )
             finally:
-                process.terminate()
-                try:
-                    process.wait(15)
-                except subprocess.TimeoutExpired:
-                    process.kill()
+                # It holds nothing that a graceful end would save.
+                process.kill()
 
 
 def _await_ready(

@@ -1,6 +1,6 @@
 """``python -m tests.bench.predictor.threads``: how many threads the predictor should have here.
 
-One JPEG over REST from eight clients, with as many threads as cores, half and twice as many, in
+One JPEG over REST from eight clients, with one thread, as many as cores and twice as many, in
 alternated rounds.
 """
 
