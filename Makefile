@@ -75,6 +75,14 @@ bench-demo: setup ## The demo against its bounds; PART=samples, together or phot
 bench-parity: setup ## The predictor's answers on photographs against TensorFlow's
 	@$(PY) -m tests.bench.parity
 
+.PHONY: bench-predictor
+bench-predictor: setup ## The predictor against its peers on this machine, within twelve minutes
+	@$(PY) -m tests.bench.predictor $(OPTIONS)
+
+.PHONY: bench-threads
+bench-threads: setup ## How many threads the predictor should have on this machine: two minutes
+	@$(PY) -m tests.bench.predictor.threads $(OPTIONS)
+
 .PHONY: soak-kill
 soak-kill: setup ## A rollout killed at 20 seeded moments and started again
 	@$(PY) -m tests.soak.kills
@@ -96,3 +104,4 @@ lock: ## Choose exact versions anew and write the requirement files
 	@$(LOCK) --extra predictor -c requirements/all.txt -o requirements/predictor.txt pyproject.toml
 	@$(LOCK) --extra predictor --extra tensorflow -c requirements/all.txt -o requirements/predictor-tensorflow.txt pyproject.toml
 	@$(LOCK) --group setup -c requirements/all.txt -o requirements/uv.txt
+	@$(LOCK) -o tests/bench/predictor/mlserver.txt tests/bench/predictor/mlserver.in

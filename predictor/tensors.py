@@ -4,7 +4,6 @@ In: datatype, shape and content, as a V2 request gives them. Out: pictures, or a
 that says which of them contradicts which.
 """
 
-import base64
 import binascii
 import struct
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from reprlib import repr as shortened
 from typing import Any, cast
 
 import numpy as np
+import pybase64
 
 from predictor.protocol import INPUT, MAX_PICTURES, Pictures, malformed
 from weathervane.data.images import MAX_PIXELS
@@ -104,7 +104,7 @@ def from_base64(text: object) -> bytes:
     if not isinstance(text, str):
         raise malformed(f"a picture in JSON is a base64 string, got {type(text).__name__}")
     try:
-        return base64.b64decode(text, validate=True)
+        return pybase64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise malformed(f"a picture in JSON must be base64 without line breaks: {error}") from error
 
@@ -148,7 +148,8 @@ def to_raw(texts: Sequence[str]) -> bytes:
 
 def _flat(shape: tuple[int, ...], data: list[object]) -> list[object]:
     """Row-major elements; nested lists must follow the shape exactly."""
-    if not any(isinstance(element, list) for element in data):
+    # The first element tells; a list after a number is no integer to whoever reads the elements.
+    if not data or not isinstance(data[0], list):
         return data
     level: list[Any] = [data]
     for depth, side in enumerate(shape):

@@ -183,6 +183,7 @@ REFUSED: list[tuple[Any, str]] = [
     (pixels(data=[[1, 2, 3], [4, 5, 6]]), "not nested as the shape"),
     (pixels(data=[[[[1, 2, 3]], [[4, 5]]]]), "not nested as the shape"),
     (pixels(data=[[[[1, 2, 3]], 4]]), "not nested as the shape"),
+    (pixels(data=[1, [2], 3, 4, 5, 6]), "UINT8 takes integers, got"),
 ]
 
 
