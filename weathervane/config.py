@@ -8,6 +8,7 @@ value and what was expected.
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -156,15 +157,30 @@ def from_mapping(kind: type[Settings], values: Mapping[str, Any], where: str) ->
     Raises:
         UsageError: naming ``where``, the key, the value and what was expected.
     """
+    adapter = TypeAdapter(kind)
     try:
-        return TypeAdapter(kind).validate_python(dict(values))
+        return adapter.validate_python(dict(values))
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from error
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc'])) or 'value'}: {problem['msg']}, "
-            f"got {problem['input']!r}"
-            for problem in error.errors()
-        )
+        problems = "; ".join(_said(problem, adapter) for problem in error.errors())
         raise UsageError(f"{where}: {problems}") from error
+
+
+def _said(problem: Mapping[str, Any], adapter: TypeAdapter[Any]) -> str:
+    """One problem in words; a key that is nearly right is told the right one."""
+    key = ".".join(map(str, problem["loc"])) or "value"
+    if problem["type"] != "unexpected_keyword_argument":
+        return f"{key}: {problem['msg']}, got {problem['input']!r}"
+    schema = adapter.json_schema()
+    known = [
+        name
+        for part in (schema, *schema.get("$defs", {}).values())
+        for name in part.get("properties", ())
+    ]
+    near = get_close_matches(str(problem["loc"][-1]), known, n=1)
+    meant = f", did you mean {near[0]}" if near else ""
+    return f"{key}: there is no such key{meant}, got {problem['input']!r}"
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -168,7 +168,7 @@ class _Stage:
             bad = self._releaser.upload(read_package(self._make_slow()))
             release = self._release("too slow under load", bad)
             reached = release.steps[-1].weight
-            at_first = not release.promoted and reached == self._script.plan.steps[0]
+            at_first = not release.promoted and reached == self._script.plan.weights[0]
             ended(
                 f"taken back at {reached} % after it failed {release.canary_failed} requests; "
                 f"stable failed {release.stable_failed}",
@@ -263,7 +263,7 @@ class _Stage:
 
     def _make_slow(self) -> Path:
         """A copy of the champion's package too slow for its first step, by a half."""
-        first_step = self._rate() * self._script.plan.steps[0] / 100
+        first_step = self._rate() * self._script.plan.weights[0] / 100
         source, target = self._folder / "champion", self._folder / "slow"
         # A process of its own: TensorFlow's memory and threads end with it.
         made = subprocess.run(

@@ -10,7 +10,10 @@ from typing import TypeAlias
 
 from weathervane.rollout.counts import Counts
 from weathervane.rollout.judgement import ProbeFigures, errors_p_value, split_p_value
-from weathervane.rollout.plan import Plan
+from weathervane.rollout.plan import Plan, Strategy
+from weathervane.rollout.replay import ReplayFigures
+from weathervane.rollout.webhook import GateAnswer
+from weathervane.rollout.wishes import NO_WISHES, Wishes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,21 +21,33 @@ class Observed:
     """One look at a rollout. Figures are those of the present step unless they say otherwise."""
 
     weight: int
+    # Percent of stable's requests of which the canary gets a copy.
+    mirror: int = 0
     seconds_at_weight: float
+    # Of these, seconds in which the rollout waited for a person.
+    seconds_held: float = 0.0
     # The canary as the platform reports it; None when it is not there at all.
     canary_ready: bool | None
     canary_message: str = ""
+    # False when it is another package than the one that this rollout is about.
+    canary_is_ours: bool = True
     has_stable: bool
+    stable_ready: bool = True
+    stable_message: str = ""
     # None: the figures could not be read.
     canary: Counts | None
     stable: Counts | None
     # None: not sent in this step yet, or not answered, which the message says.
     probes: ProbeFigures | None = None
     probes_message: str = ""
+    # The same pictures to both revisions. None: as with the probes.
+    replay: ReplayFigures | None = None
+    replay_message: str = ""
     # Requests that the canary failed since the rollout began.
     canary_failed_in_all: int = 0
-    # Somebody wants this to end; who and why.
-    abort: str | None = None
+    # None: not asked since anything changed.
+    gate: GateAnswer | None = None
+    wishes: Wishes = NO_WISHES
 
 
 @dataclass(frozen=True)
@@ -44,15 +59,42 @@ class Wait:
 
 @dataclass(frozen=True)
 class Hold:
-    """As `Wait`, but something outside must change before it can go on: a person or traffic."""
+    """As `Wait`, but something outside must change before it can go on: a person or traffic.
+
+    ``awaits`` is the weight of the step that a person must approve.
+    """
 
     why: str
+    for_person: bool = False
+    awaits: int | None = None
 
 
 @dataclass(frozen=True)
 class Probe:
     """Send the labelled probes to both revisions; all other evidence of this step is good."""
 
+    why: str
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Send the same pictures to both revisions and compare what they say."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class AskGates:
+    """Ask the gates outside whether the next step may begin; the evidence is good."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class SetMirror:
+    """Begin to copy ``percent`` of stable's requests to the canary."""
+
+    percent: int
     why: str
 
 
@@ -78,25 +120,47 @@ class Rollback:
     why: str
 
 
-Action: TypeAlias = Wait | Hold | Probe | SetWeight | Promote | Rollback
+@dataclass(frozen=True)
+class Conclude:
+    """End a shadow whose verdict is good: remove the canary, keep stable."""
+
+    why: str
+
+
+Action: TypeAlias = (
+    Wait | Hold | Probe | Replay | AskGates | SetMirror | SetWeight | Promote | Conclude | Rollback
+)
 
 
 def decide(plan: Plan, seen: Observed) -> Action:
     """Decide the next action, with its reason in words and figures."""
-    if seen.abort is not None:
-        return Rollback(f"aborted: {seen.abort}")
+    action = _decide(plan.at(seen.weight), seen)
+    if isinstance(action, Rollback) and seen.has_stable and not seen.stable_ready:
+        # It is still what was there before, but nobody shall read "taken back" as "safe".
+        said = f": {seen.stable_message}" if seen.stable_message else ""
+        return Rollback(f"{action.why}; stable is not ready itself{said}: it is no safe way back")
+    return action
+
+
+def _decide(plan: Plan, seen: Observed) -> Action:
+    if seen.wishes.abort is not None:
+        return Rollback(f"aborted: {seen.wishes.abort}")
     if seen.canary_ready is None:
         return Rollback("the canary is gone: something outside of this rollout removed it")
+    if not seen.canary_is_ours:
+        return Rollback("the canary is another package: something outside of this rollout put it")
     if not seen.canary_ready:
         return _unready(plan, seen)
+    if seen.wishes.force is not None:
+        return Promote(f"forced: {seen.wishes.force}")
     # What users feel comes before what probes cost: a canary that fails is not probed any more.
-    if seen.weight > 0 and (action := _judge_traffic(plan, seen)):
+    if (seen.weight > 0 or seen.mirror > 0) and (action := _judge_traffic(plan, seen)):
         return action
     if action := _judge_probes(plan, seen):
         return action
-    if not seen.has_stable:
-        return Promote(f"first deployment: ready, and its probes hold ({_accuracies(seen.probes)})")
-    return _advance(plan, seen)
+    if action := _judge_replay(plan, seen):
+        return action
+    return _advance(plan, seen, _goal(plan, seen))
 
 
 def _unready(plan: Plan, seen: Observed) -> Action:
@@ -182,7 +246,8 @@ def _judge_traffic(plan: Plan, seen: Observed) -> Action | None:
             ),
         )
     share = seen.canary.requests / requests
-    if split_p_value(seen.canary, seen.stable, seen.weight) < plan.significance:
+    # A copy is not a share of the traffic.
+    if not seen.mirror and split_p_value(seen.canary, seen.stable, seen.weight) < plan.significance:
         return _lacking(
             plan,
             seen,
@@ -228,22 +293,84 @@ def _judge_latency(plan: Plan, canary: Counts, stable: Counts) -> Rollback | Non
 
 
 def _lacking(plan: Plan, seen: Observed, otherwise: Wait | Hold) -> Action:
-    """Wait for evidence, but not for ever."""
-    if seen.seconds_at_weight > plan.patience_seconds:
+    """Wait for evidence, but not for ever. What a person takes to answer is not lost patience."""
+    if seen.seconds_at_weight - seen.seconds_held > plan.patience_seconds:
         return Rollback(f"{otherwise.why}, after {plan.patience_seconds:.0f} s")
     return otherwise
 
 
-def _advance(plan: Plan, seen: Observed) -> Action:
-    why = f"ready, and its probes hold ({_accuracies(seen.probes)})"
-    if seen.weight > 0 and seen.canary and seen.stable:
+def _judge_replay(plan: Plan, seen: Observed) -> Action | None:
+    """An action if the replayed pictures allow no going on, else None."""
+    if plan.min_replayed == 0 or seen.weight > 0 or not seen.has_stable:
+        return None
+    if seen.replay is None:
+        if seen.replay_message and seen.seconds_at_weight > plan.start_seconds:
+            return Rollback(
+                f"the replayed pictures were not answered within {plan.start_seconds:.0f} s: "
+                f"{seen.replay_message}"
+            )
+        return Replay(seen.replay_message or "the same pictures to both revisions")
+    if seen.replay.flip_share > plan.max_flip_share:
+        return Rollback(f"{seen.replay.told}; the plan allows {plan.max_flip_share:.0%}")
+    return None
+
+
+def _goal(plan: Plan, seen: Observed) -> SetMirror | SetWeight | Promote | Conclude:
+    """Where good evidence leads."""
+    why = _evidence(seen)
+    if not seen.has_stable:
+        return Promote(f"first deployment: {why}")
+    if plan.strategy is Strategy.SHADOW:
+        if plan.mirror_percent and not seen.mirror:
+            return SetMirror(plan.mirror_percent, why)
+        if plan.promote or seen.wishes.promote is not None:
+            return Promote(why)
+        return Conclude(why)
+    if seen.wishes.promote is not None and seen.weight > 0:
+        return Promote(f"{why}; the rest left out: {seen.wishes.promote}")
+    step = plan.after(seen.weight)
+    return SetWeight(step.weight, why) if step else Promote(why)
+
+
+def _advance(
+    plan: Plan, seen: Observed, goal: SetMirror | SetWeight | Promote | Conclude
+) -> Action:
+    """Go there, unless a person or a gate stands before it."""
+    if seen.wishes.pause is not None:
+        return Hold(f"paused: {seen.wishes.pause}", for_person=True)
+    if isinstance(goal, SetWeight):
+        step = plan.after(seen.weight)
+        if step and step.pause and seen.wishes.approved != step.weight:
+            return Hold(
+                f"a person must approve {step.weight} %: {goal.why}",
+                for_person=True,
+                awaits=step.weight,
+            )
+    if (
+        plan.has_gates
+        and isinstance(goal, SetWeight | Promote)
+        and not (seen.gate and seen.gate.open)
+    ):
+        shut = Hold(f"gate: {seen.gate.message}") if seen.gate else None
+        if shut and isinstance(action := _lacking(plan, seen, shut), Rollback):
+            return action
+        return AskGates(f"gates before {_named(goal)}")
+    return goal
+
+
+def _named(goal: SetWeight | Promote) -> str:
+    return f"{goal.percent} %" if isinstance(goal, SetWeight) else "the promotion"
+
+
+def _evidence(seen: Observed) -> str:
+    replayed = f"; {seen.replay.told}" if seen.replay else ""
+    if seen.canary and seen.stable and (seen.weight > 0 or seen.mirror > 0):
         requests = seen.canary.requests + seen.stable.requests
-        why = (
-            f"{requests} requests, {seen.canary.requests / requests:.1%} to the canary, "
-            f"{seen.canary.errors} failed by it; probes: {_accuracies(seen.probes)}"
+        return (
+            f"{requests} requests, {seen.canary.requests / max(requests, 1):.1%} to the canary, "
+            f"{seen.canary.errors} failed by it; probes: {_accuracies(seen.probes)}{replayed}"
         )
-    later = [step for step in plan.steps if step > seen.weight]
-    return SetWeight(later[0], why) if later else Promote(why)
+    return f"ready, and its probes hold ({_accuracies(seen.probes)}){replayed}"
 
 
 def _accuracies(probes: ProbeFigures | None) -> str:

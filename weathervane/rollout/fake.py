@@ -19,6 +19,7 @@ class FakeClock:
 
     def __init__(self) -> None:
         self._seconds = 0.0
+        self._set_forward = timedelta()
 
     def monotonic(self) -> float:
         """Seconds slept so far."""
@@ -30,7 +31,12 @@ class FakeClock:
 
     def now(self) -> datetime:
         """A wall clock that began in 2026."""
-        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self._seconds)
+        begun = datetime(2026, 1, 1, tzinfo=UTC)
+        return begun + timedelta(seconds=self._seconds) + self._set_forward
+
+    def set_forward(self, by: timedelta) -> None:
+        """Set the wall clock, as an administrator may; no time passes by it."""
+        self._set_forward += by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,16 +59,16 @@ class _Running:
 class FakeDeployment:
     """One service in memory. ``behaviours`` are by package digest."""
 
-    capabilities = frozenset({Capability.WEIGHT})
-
     def __init__(
         self,
         clock: FakeClock,
         *,
+        capabilities: frozenset[Capability] = frozenset({Capability.WEIGHT, Capability.MIRROR}),
         service: str = "weather",
         requests_per_second: float = 100.0,
         behaviours: Mapping[str, Behaviour] | None = None,
     ) -> None:
+        self.capabilities = capabilities
         self.service = service
         self.requests_per_second = requests_per_second
         self.lost = 0  # requests that nobody was there to answer
@@ -71,6 +77,7 @@ class FakeDeployment:
         self._stable: _Running | None = None
         self._canary: _Running | None = None
         self._weight = 0
+        self._mirror = 0
         self._counts: dict[str, Counts] = {}
         self._flowed_until = clock.monotonic()
         self._started = 0
@@ -78,7 +85,10 @@ class FakeDeployment:
     def observe(self) -> Live:
         """See `Deployment`."""
         return Live(
-            stable=self._seen(self._stable), canary=self._seen(self._canary), weight=self._weight
+            stable=self._seen(self._stable),
+            canary=self._seen(self._canary),
+            weight=self._weight,
+            mirror=self._mirror,
         )
 
     def counts(self) -> Mapping[str, Counts]:
@@ -117,16 +127,23 @@ class FakeDeployment:
         self._flow()
         self._weight = percent
 
+    def mirror(self, percent: int) -> None:
+        """See `Mirrors`."""
+        if not self._canary:
+            raise DeploymentError("there is no canary to copy traffic to")
+        self._flow()
+        self._mirror = percent
+
     def promote(self) -> None:
         """See `Deployment`."""
         if self._canary:
             self._flow()
-            self._stable, self._canary, self._weight = self._canary, None, 0
+            self._stable, self._canary, self._weight, self._mirror = self._canary, None, 0, 0
 
     def rollback(self, why: str) -> None:
         """See `Deployment`."""
         self._flow()
-        self._canary, self._weight = None, 0
+        self._canary, self._weight, self._mirror = None, 0, 0
 
     def restart(self) -> None:
         """Let every counter start again at zero, as when a process is restarted."""
@@ -157,6 +174,8 @@ class FakeDeployment:
                 self._count(running, share)
             else:
                 self.lost += share
+        if self._canary and self._mirror:
+            self._count(self._canary, round((requests - to_canary) * self._mirror / 100))
 
     def _count(self, running: _Running, requests: int) -> None:
         behaviour = self._behaviour(running)
@@ -174,7 +193,7 @@ class MemoryJournal:
     def __init__(self) -> None:
         self.record: list[dict[str, Any]] = []
         self._state: dict[str, Any] | None = None
-        self._request: dict[str, Any] | None = None
+        self._requests: list[dict[str, Any]] = []
         self._holder: str | None = None
 
     @contextmanager
@@ -202,8 +221,12 @@ class MemoryJournal:
 
     def ask(self, request: Mapping[str, Any]) -> None:
         """See `Journal`."""
-        self._request = dict(request)
+        self._requests.append(dict(request))
 
-    def asked(self) -> dict[str, Any] | None:
+    def asked(self) -> Sequence[dict[str, Any]]:
         """See `Journal`."""
-        return self._request
+        return tuple(self._requests)
+
+    def entries(self) -> Sequence[dict[str, Any]]:
+        """See `Journal`."""
+        return tuple(self.record)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from weathervane.rollout.counts import Counts
 
@@ -42,11 +42,16 @@ class Revision:
 
 @dataclass(frozen=True, kw_only=True)
 class Live:
-    """What is live now. ``weight`` is the percent of traffic that the canary is asked to take."""
+    """What is live now.
+
+    ``weight`` is the percent of traffic that the canary is asked to take, ``mirror`` the percent of
+    stable's requests of which it gets a copy.
+    """
 
     stable: Revision | None
     canary: Revision | None
     weight: int
+    mirror: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +100,20 @@ class Deployment(Protocol):
         """
 
     def rollback(self, why: str) -> None:
-        """Send all traffic to stable, then remove the canary. Safe at any moment.
+        """Send all traffic to stable, end a mirror, then remove the canary. Safe at any moment.
 
         Does nothing when there is no canary. Without a stable revision nothing is served.
+        """
+
+
+@runtime_checkable
+class Mirrors(Protocol):
+    """What a `Deployment` with `Capability.MIRROR` can do besides."""
+
+    def mirror(self, percent: int) -> None:
+        """Copy ``percent`` (0 to 100) of stable's requests to the canary; on return it acts.
+
+        Nobody gets the canary's answers. They are counted as its traffic is.
         """
 
 
@@ -122,8 +138,11 @@ class Journal(Protocol):
     def append(self, entry: Mapping[str, Any]) -> None:
         """Add one line to the rollout record."""
 
-    def ask(self, request: Mapping[str, Any]) -> None:
-        """Leave a request for whoever drives the rollout; it replaces an earlier one."""
+    def entries(self) -> Sequence[dict[str, Any]]:
+        """The rollout record, the oldest entry first."""
 
-    def asked(self) -> dict[str, Any] | None:
-        """The request last left, or None."""
+    def ask(self, request: Mapping[str, Any]) -> None:
+        """Leave a request for whoever drives the rollout, behind those that were left before."""
+
+    def asked(self) -> Sequence[dict[str, Any]]:
+        """Every request that was ever left, the oldest first. None is ever taken away."""

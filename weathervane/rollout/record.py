@@ -3,8 +3,9 @@
 from typing import Any
 
 from weathervane.rollout.counts import Counts
-from weathervane.rollout.decide import Action, Observed, SetWeight
+from weathervane.rollout.decide import Action, Observed, SetMirror, SetWeight
 from weathervane.rollout.judgement import ProbeFigures
+from weathervane.rollout.replay import ReplayFigures
 
 
 def figures(seen: Observed) -> dict[str, Any]:
@@ -13,14 +14,20 @@ def figures(seen: Observed) -> dict[str, Any]:
         "seconds_at_weight": round(seen.seconds_at_weight, 3),
         "canary": _traffic(seen.canary),
         "stable": _traffic(seen.stable),
+        "mirror": seen.mirror,
         "probes": _probes(seen.probes),
+        "replay": _replay(seen.replay),
         "canary_failed_in_all": seen.canary_failed_in_all,
     }
 
 
 def decision(action: Action) -> dict[str, Any]:
     """What was decided, and why."""
-    to = {"to": action.percent} if isinstance(action, SetWeight) else {}
+    to: dict[str, int] = {}
+    if isinstance(action, SetWeight):
+        to = {"to": action.percent}
+    elif isinstance(action, SetMirror):
+        to = {"mirror_to": action.percent}
     return {"decision": type(action).__name__, **to, "why": action.why}
 
 
@@ -40,3 +47,9 @@ def _probes(probes: ProbeFigures | None) -> dict[str, Any] | None:
         "stable_accuracy": probes.stable_accuracy,
         "p_value": probes.p_value,
     }
+
+
+def _replay(replay: ReplayFigures | None) -> dict[str, Any] | None:
+    if replay is None:
+        return None
+    return {"total": replay.total, "flipped": replay.flipped, "flips": dict(replay.flips)}

@@ -16,7 +16,8 @@ from weathervane.errors import PackageError, UsageError
 from weathervane.registry.package import DESCRIPTION
 from weathervane.registry.store import Store, package_key, probes_key
 from weathervane.registry.versions import CHALLENGER, CHAMPION, Registry
-from weathervane.rollout.loop import Outcome, Rollout
+from weathervane.rollout.loop import Rollout
+from weathervane.rollout.outcome import Outcome
 from weathervane.rollout.plan import Plan
 from weathervane.rollout.port import Deployment, Release
 

@@ -17,6 +17,7 @@ from weathervane.rollout.decide import (
 )
 from weathervane.rollout.judgement import ProbeFigures
 from weathervane.rollout.plan import Plan
+from weathervane.rollout.wishes import Wishes
 
 PLAN = Plan(steps=(10, 50), hold_seconds=10, min_requests=1000, patience_seconds=600)
 
@@ -121,7 +122,7 @@ def test_a_plan_without_probes_sends_none():
 
 
 def test_an_abort_comes_before_everything():
-    action = decide(PLAN, replace(HEALTHY, abort="no need (anna)"))
+    action = decide(PLAN, replace(HEALTHY, wishes=Wishes(abort="no need (anna)")))
 
     assert isinstance(action, Rollback)
     assert "anna" in action.why

@@ -8,10 +8,13 @@ import pytest
 
 from weathervane.data.probes import Probe
 from weathervane.errors import DeploymentError, RolloutRunningError, UsageError
+from weathervane.rollout.asking import Asking
 from weathervane.rollout.fake import Behaviour, FakeClock, FakeDeployment, MemoryJournal
-from weathervane.rollout.loop import Outcome, Rollout
+from weathervane.rollout.loop import Rollout
+from weathervane.rollout.outcome import Outcome
 from weathervane.rollout.plan import Plan
 from weathervane.rollout.port import Release
+from weathervane.rollout.wishes import Kind, Request
 
 PLAN = Plan(steps=(10, 50, 100), hold_seconds=5, min_requests=1000, patience_seconds=60)
 OLD = Release(digest="a" * 64, uri="s3://bucket/models/weather/a")
@@ -57,6 +60,9 @@ class Stage:
 
     def run(self, release: Release = NEW, plan: Plan = PLAN) -> Outcome:
         return self.rollout().start(release, plan, PROBES, "anna")
+
+    def ask(self, kind: Kind, who: str, why: str = "") -> Request:
+        return Asking(self.journal, self.clock).ask(kind, who, why)
 
     @property
     def stable(self) -> str | None:
@@ -233,7 +239,7 @@ def test_an_abort_from_elsewhere_takes_the_canary_back():
         original(seconds)
         state = rollout.last()
         if state and state.weight == 50:
-            stage.journal.ask({"rollout": state.id, "who": "bert", "why": "no need"})
+            stage.ask(Kind.ABORT, "bert", "no need")
 
     stage.clock.sleep = sleep  # type: ignore[method-assign]
 
