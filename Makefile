@@ -46,8 +46,9 @@ down: setup ## Stop everything that `make up` started; what is stored stays
 	@$(WEATHERVANE) local down
 
 .PHONY: golden
-golden: setup ## Recompile the pipelines and rewrite their golden YAML
+golden: setup ## Recompile the pipelines and rewrite their golden YAML, and the schema of plans
 	@$(PY) -m pipelines.compile
+	@$(WEATHERVANE) rollout schema > docs/plan.schema.json
 
 .PHONY: check
 check: setup ## Linters, types, import contracts, unit tests: at most a minute

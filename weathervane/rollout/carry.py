@@ -6,6 +6,7 @@ followed by one that reads the state and calls `Carrier.converge` or the same st
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import cast
 
 from weathervane.data.probes import Probe as LabelledPicture
 from weathervane.errors import DeploymentError
@@ -25,7 +26,7 @@ from weathervane.rollout.decide import (
 )
 from weathervane.rollout.judgement import ProbeFigures
 from weathervane.rollout.ledger import Ledger
-from weathervane.rollout.port import Deployment, Live, Mirrors, Revision
+from weathervane.rollout.port import Capability, Deployment, Live, Mirrors, Revision
 from weathervane.rollout.replay import compare
 from weathervane.rollout.state import Phase, RolloutState
 from weathervane.rollout.watch import Answer, Watch
@@ -143,8 +144,8 @@ class Carrier:
         return state
 
     def _route(self, weight: int, mirror: int) -> None:
-        if isinstance(self._deployment, Mirrors) and self._deployment.observe().mirror != mirror:
-            self._deployment.mirror(mirror)
+        if Capability.MIRROR in self._deployment.capabilities:
+            cast(Mirrors, self._deployment).mirror(mirror)
         if not mirror:
             self._deployment.set_weight(weight)
 

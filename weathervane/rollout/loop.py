@@ -62,8 +62,8 @@ class Rollout:
             who: asks for it.
             replayed: pictures without labels; by default the probes'.
             outside: makes out of a plan who is told and who is asked; nobody by default.
-            again: try a package that the last rollout took back. Without it that rollout's end
-                stands, so that whoever starts a command again undoes no abort.
+            again: try a package once more that the last rollout took back. Without it that
+                rollout's end stands, so that whoever starts a command again undoes no abort.
 
         Raises:
             RolloutRunningError: when another rollout of the service is alive or unfinished.
@@ -79,7 +79,7 @@ class Rollout:
                 if live.canary is None and live.stable and live.stable.digest == release.digest:
                     return Outcome(promoted=True, why="it is the stable revision already")
                 last = self.last()
-                if not again and last and last.took_back(release):
+                if not again and last and last.stands_for(release, plan):
                     return Outcome(promoted=False, why=_stands(last), state=last)
                 pictures = {"probes": len(probes), "replayed": len(replayed)}
                 admit(self._deployment, live, release, plan, **pictures)
@@ -193,6 +193,6 @@ class Rollout:
 
 def _stands(last: RolloutState) -> str:
     return (
-        f"rollout {last.id} took this package back: {last.why}; "
-        "start it with --again to try it once more"
+        f"rollout {last.id} ended so: {last.phase.value}: {last.why}; "
+        "start it with --again to try the package once more"
     )

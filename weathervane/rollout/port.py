@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 from weathervane.rollout.counts import Counts
 
@@ -106,7 +106,6 @@ class Deployment(Protocol):
         """
 
 
-@runtime_checkable
 class Mirrors(Protocol):
     """What a `Deployment` with `Capability.MIRROR` can do besides."""
 

@@ -78,9 +78,15 @@ class RolloutState:
         """Whether nothing is left to do."""
         return self.phase in ENDS
 
-    def took_back(self, release: Release) -> bool:
-        """Whether this rollout ended by taking ``release`` back."""
-        return self.phase is Phase.ROLLED_BACK and self.release.digest == release.digest
+    def stands_for(self, release: Release, plan: Plan) -> bool:
+        """Whether this rollout's end is the answer to another start of the same.
+
+        Whoever starts a command again after a crash undoes no abort, and repeats no shadow.
+        """
+        if self.release.digest != release.digest:
+            return False
+        concluded = self.phase is Phase.CONCLUDED and self.plan == plan
+        return concluded or self.phase is Phase.ROLLED_BACK
 
     def tally(self, counts: Mapping[str, Counts]) -> "RolloutState":
         """Add what each revision's counters grew by since the last reading.

@@ -1,4 +1,4 @@
-from tests.unit.rollout.test_loop import NEW, Stage
+from tests.unit.rollout.stage import NEW, Stage
 from weathervane.rollout.fake import Behaviour
 from weathervane.rollout.timeline import steps_of
 
