@@ -11,6 +11,7 @@ record only grows; the claim is a lock that the system lets go when its holder d
 
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -77,11 +78,12 @@ class FileJournal:
         return _read_lines(self.record)
 
     def _told(self) -> str:
-        try:
-            return self._holder.read_text()
-        except FileNotFoundError:
+        for _ in range(100):
+            with suppress(FileNotFoundError):
+                return self._holder.read_text()
             # It has the lock, and is about to say who it is.
-            return "another process"
+            time.sleep(0.01)
+        return "another process"
 
 
 def _read(file: Path) -> dict[str, Any] | None:
