@@ -225,6 +225,17 @@ def store_from_environment(environment: Mapping[str, str] = os.environ) -> Store
     )
 
 
+def variable(name: str, whose: str, environment: Mapping[str, str] | None = None) -> str:
+    """The value of a variable that a setting names; None as environment: this process's.
+
+    Raises:
+        UsageError: naming the variable and ``whose`` it is, when it is not set.
+    """
+    value = (os.environ if environment is None else environment).get(name, "")
+    _require(bool(value), f"set {name}: {whose} needs it")
+    return value
+
+
 def tracking_uri(environment: Mapping[str, str] = os.environ) -> str:
     """MLflow's address.
 

@@ -27,6 +27,9 @@ class Outside(Protocol):
     def ask(self, entry: Mapping[str, Any]) -> GateAnswer:
         """Ask every gate. One that refuses or does not answer is shut; nothing is raised."""
 
+    def finish(self) -> None:
+        """Wait a moment for what is under way; nothing is told or asked after this."""
+
 
 class Nobody:
     """Nobody is told, and nobody stands in the way."""
@@ -37,6 +40,9 @@ class Nobody:
     def ask(self, entry: Mapping[str, Any]) -> GateAnswer:
         """See `Outside`."""
         return GateAnswer(open=True)
+
+    def finish(self) -> None:
+        """See `Outside`."""
 
 
 class Ledger:

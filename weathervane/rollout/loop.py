@@ -93,7 +93,10 @@ class Rollout:
             else:
                 self._ledger.outside = outside(state.plan) if outside else self._ledger.outside
                 self._ledger.say(f"going on with rollout {state.id} at {state.weight} %")
-            return self._drive(state, probes, replayed)
+            try:
+                return self._drive(state, probes, replayed)
+            finally:
+                self._ledger.outside.finish()
 
     def abort(self, who: str, why: str) -> Outcome | None:
         """End the present rollout by taking the canary back. None when there is no rollout."""

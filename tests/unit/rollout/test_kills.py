@@ -47,6 +47,9 @@ class Hesitant:
         self._asked += 1
         return GateAnswer(open=self._asked % 2 == 0, message="not yet")
 
+    def finish(self) -> None:
+        pass
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
