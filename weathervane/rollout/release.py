@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from weathervane.data.probes import Probe, read_probes
@@ -16,6 +16,7 @@ from weathervane.errors import PackageError, UsageError
 from weathervane.registry.package import DESCRIPTION
 from weathervane.registry.store import Store, package_key, probes_key
 from weathervane.registry.versions import CHALLENGER, CHAMPION, Registry
+from weathervane.rollout.ledger import Outside
 from weathervane.rollout.loop import Rollout
 from weathervane.rollout.outcome import Outcome
 from weathervane.rollout.plan import Plan
@@ -66,9 +67,14 @@ def roll_out(
     plan: Plan,
     probes: Sequence[Probe],
     who: str,
+    replayed: Sequence[bytes] = (),
+    outside: Callable[[Plan], Outside] | None = None,
+    again: bool = False,
 ) -> Outcome:
-    """Roll out and let the alias follow. Errors are those of `Rollout.start`."""
-    outcome = rollout.start(release, plan, probes, who)
+    """Roll out and let the alias follow. Arguments and errors are those of `Rollout.start`."""
+    outcome = rollout.start(
+        release, plan, probes, who, replayed=replayed, outside=outside, again=again
+    )
     if outcome.promoted:
         registry.set_alias(model, CHAMPION, release.digest)
     return outcome
