@@ -241,7 +241,12 @@ class Carrier:
     def _labels(self, revision: Revision | None, pictures: Sequence[bytes]) -> list[str]:
         if revision is None:
             raise DeploymentError("there is no such revision any more")
-        return [answer.label for answer in self._deployment.predict(revision.name, pictures)]
+        answers = self._deployment.predict(revision.name, pictures)
+        if len(answers) != len(pictures):
+            raise DeploymentError(
+                f"{revision.name} answered {len(answers)} of {len(pictures)} pictures"
+            )
+        return [answer.label for answer in answers]
 
     def _insist(self, state: RolloutState, call: Callable[[], Answer]) -> Answer:
         return self._watch.insist(state, state.plan.start_seconds, call)

@@ -295,6 +295,10 @@ def _judge_latency(plan: Plan, canary: Counts, stable: Counts) -> Rollback | Non
 def _lacking(plan: Plan, seen: Observed, otherwise: Wait | Hold) -> Action:
     """Wait for evidence, but not for ever. What a person takes to answer is not lost patience."""
     if seen.seconds_at_weight - seen.seconds_held > plan.patience_seconds:
+        if seen.weight > 0 and seen.has_stable and not seen.stable_ready:
+            # Nothing is proven against the canary, and the way back leads to an outage.
+            said = f"{otherwise.why}; stable is not ready: promote --force or abort"
+            return Hold(said, for_person=True)
         return Rollback(f"{otherwise.why}, after {plan.patience_seconds:.0f} s")
     return otherwise
 
