@@ -3,10 +3,10 @@
 In: values from a plan. Out: a frozen `Webhook` that has checked itself. Calling it is `hooks`'.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, TypeAlias
-from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -14,6 +14,8 @@ from weathervane.errors import UsageError
 from weathervane.rollout.bounds import FROM_OUTSIDE, check_bounds
 
 Variable: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+_ADDRESS = re.compile(r"https?://(?P<host>[^/?#\s]+)([/?#]\S*)?")
 
 
 class HookKind(StrEnum):
@@ -59,10 +61,10 @@ def check_address(name: str, url: str) -> None:
     Raises:
         UsageError: naming the webhook; the address itself is not repeated, it may be a secret.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    parts = _ADDRESS.fullmatch(url)
+    if parts is None:
         raise UsageError(f"webhook {name}: its address must be an http:// or https:// URL")
-    if parts.username or parts.password:
+    if "@" in parts["host"]:
         raise UsageError(
             f"webhook {name}: its address holds a password; give it as url_env, or sign with "
             "secret_env"
