@@ -194,7 +194,12 @@ class Rollout:
         self._deployment.set_weight(state.weight)
         self._clock.sleep(state.plan.settle_seconds)
         # What ended before the new weight acted belongs to the rollout, not to this step.
-        state = replace(state.tally(self._deployment.counts()), in_step={}, step_begun=True)
+        state = replace(
+            state.tally(self._deployment.counts()),
+            in_step={},
+            evidence=state.evidence.restarted(),
+            step_begun=True,
+        )
         self._looked_at = self._clock.monotonic()
         self._write(state)
         return state
@@ -208,6 +213,9 @@ class Rollout:
         )
         self._looked_at = now
         canary = live.canary
+        of_canary = _step_counts(state, canary, counts)
+        of_stable = _step_counts(state, live.stable, counts)
+        state = replace(state, evidence=state.evidence.after(state.plan, of_canary, of_stable))
         return (
             state,
             Observed(
@@ -216,8 +224,9 @@ class Rollout:
                 canary_ready=canary.ready if canary else None,
                 canary_message=canary.message if canary else "",
                 has_stable=live.stable is not None,
-                canary=_step_counts(state, canary, counts),
-                stable=_step_counts(state, live.stable, counts),
+                canary=of_canary,
+                stable=of_stable,
+                evidence=state.evidence,
                 probes=state.probes,
                 probes_message=state.probes_message,
                 canary_failed_in_all=state.in_all[canary.name].errors

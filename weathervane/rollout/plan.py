@@ -23,6 +23,8 @@ class Plan:
     settle_seconds: float = 1.0
     # A step that still lacks evidence after this long is taken back.
     patience_seconds: float = 600.0
+    # Figures that have not grown for this long are stale: they let nothing go on.
+    stale_seconds: float = 30.0
     # How long the canary may take to become ready and to answer its probes.
     start_seconds: float = 120.0
     # Time between two looks.
@@ -32,19 +34,22 @@ class Plan:
     max_failed_requests: int = 50
     # A canary whose error rate is above this one and above stable's is taken back.
     max_error_rate: float = 0.01
-    # The canary's 95th percentile may be at most this many times stable's, plus the slack:
-    # a ratio alone would refuse 3 ms against 1 ms.
-    max_latency_ratio: float = 1.5
-    latency_slack_seconds: float = 0.05
+    # The canary's 95th percentile may be at most this many times stable's at the same time, plus
+    # the slack: a ratio alone would refuse 3 ms against 1 ms.
+    max_latency_ratio: float = 1.1
+    latency_slack_seconds: float = 0.01
+    # The canary's measured share of the requests may be off the weight by this much for good.
+    split_tolerance: float = 0.015
 
     # Labelled pictures sent to each revision, before any traffic and again at every step.
     min_probes: int = 20
     min_probe_accuracy: float = 0.5
     # Accuracy on the probes that the canary may lose against stable.
-    max_probe_loss: float = 0.05
+    max_probe_loss: float = 0.01
 
-    # Chance of calling two equal revisions different at one look (errors, probes, split).
-    significance: float = 0.001
+    # Chance of taking back a canary that is as good as stable, over all looks and all signals of
+    # a rollout together.
+    significance: float = 0.01
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -57,12 +62,20 @@ class Plan:
         for name in (
             *("hold_seconds", "settle_seconds", "min_requests", "min_canary_requests"),
             *("min_probes", "max_failed_requests", "max_error_rate", "latency_slack_seconds"),
+            *("split_tolerance",),
         ):
             if getattr(self, name) < 0:
                 raise UsageError(f"the plan's {name} must be at least 0, got {getattr(self, name)}")
-        for name in ("patience_seconds", "start_seconds", "interval_seconds", "max_latency_ratio"):
+        for name in (
+            *("patience_seconds", "start_seconds", "interval_seconds", "stale_seconds"),
+            "max_latency_ratio",
+        ):
             if getattr(self, name) <= 0:
                 raise UsageError(f"the plan's {name} must be above 0, got {getattr(self, name)}")
+        if not 0 < self.significance < 1:
+            raise UsageError(
+                f"the plan's significance must be above 0 and below 1, got {self.significance}"
+            )
         if self.patience_seconds < self.hold_seconds:
             raise UsageError(
                 f"the plan's patience_seconds ({self.patience_seconds}) must be at least its "

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from weathervane.errors import DeploymentError
 from weathervane.rollout.counts import Counts
+from weathervane.rollout.evidence import Evidence
 from weathervane.rollout.judgement import ProbeFigures
 from weathervane.rollout.plan import Plan
 from weathervane.rollout.port import Release
@@ -49,6 +50,7 @@ class RolloutState:
     last: Mapping[str, Counts] = field(default_factory=dict)
     in_step: Mapping[str, Counts] = field(default_factory=dict)
     in_all: Mapping[str, Counts] = field(default_factory=dict)
+    evidence: Evidence = field(default_factory=Evidence)
     probes: ProbeFigures | None = None
     probes_message: str = ""
 
