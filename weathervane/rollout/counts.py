@@ -5,8 +5,8 @@ here as differences between looks, in the manner of Prometheus' ``increase()``.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from math import inf, isnan, nan
 
@@ -26,6 +26,46 @@ LATENCY_BOUNDS = (
 _NO_LATENCY = (0,) * len(LATENCY_BOUNDS)
 
 
+_NO_CONFIDENCE = (0,) * 10
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a revision answered: pictures by label, and by confidence in tenths from 0 to 1.
+
+    Empty where the platform does not tell.
+    """
+
+    labels: Mapping[str, int] = field(default_factory=dict)
+    confidence: tuple[int, ...] = _NO_CONFIDENCE
+
+    def __add__(self, other: "Answers") -> "Answers":
+        return Answers(
+            {
+                label: self.labels.get(label, 0) + other.labels.get(label, 0)
+                for label in {**self.labels, **other.labels}
+            },
+            tuple(a + b for a, b in zip(self.confidence, other.confidence, strict=True)),
+        )
+
+    def since(self, earlier: "Answers") -> "Answers":
+        """What came on top of ``earlier``; all of it when the counters started again meanwhile."""
+        if any(self.labels.get(label, 0) < count for label, count in earlier.labels.items()):
+            return self
+        grown = tuple(a - b for a, b in zip(self.confidence, earlier.confidence, strict=True))
+        if min(grown) < 0:
+            return self
+        labels = {
+            label: count - earlier.labels.get(label, 0) for label, count in self.labels.items()
+        }
+        return Answers(labels, grown)
+
+    @property
+    def total(self) -> int:
+        """Number of pictures answered."""
+        return sum(self.labels.values())
+
+
 @dataclass(frozen=True)
 class Counts:
     """Requests that ended, those of them that failed, and how many fell into each latency bucket.
@@ -37,22 +77,26 @@ class Counts:
     requests: int = 0
     errors: int = 0
     latency: tuple[int, ...] = _NO_LATENCY  # not cumulative over buckets; one for each bound
+    # Counted by the predictors, whose restarts are none of the gateway's.
+    answers: Answers = field(default_factory=Answers)
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
             requests=self.requests + other.requests,
             errors=self.errors + other.errors,
             latency=tuple(a + b for a, b in zip(self.latency, other.latency, strict=True)),
+            answers=self.answers + other.answers,
         )
 
     def since(self, earlier: "Counts") -> "Counts":
         """What came on top of ``earlier``; all of it when the counters started again meanwhile."""
-        if self.requests < earlier.requests or self.errors < earlier.errors:
-            return self
+        answers = self.answers.since(earlier.answers)
         grown = tuple(a - b for a, b in zip(self.latency, earlier.latency, strict=True))
-        if min(grown) < 0:
-            return self
-        return Counts(self.requests - earlier.requests, self.errors - earlier.errors, grown)
+        if min(*grown, self.requests - earlier.requests, self.errors - earlier.errors) < 0:
+            return replace(self, answers=answers)
+        return Counts(
+            self.requests - earlier.requests, self.errors - earlier.errors, grown, answers
+        )
 
     @property
     def error_rate(self) -> float:

@@ -10,7 +10,16 @@ from typing import TypeAlias
 
 from weathervane.rollout.counts import Counts
 from weathervane.rollout.evidence import Evidence
-from weathervane.rollout.judgement import ProbeFigures, failing, losing, misrouted, slow
+from weathervane.rollout.judgement import (
+    Flips,
+    ProbeFigures,
+    failing,
+    flipped,
+    losing,
+    misrouted,
+    shifted,
+    slow,
+)
 from weathervane.rollout.pace import time_needed
 from weathervane.rollout.plan import Plan
 
@@ -33,6 +42,8 @@ class Observed:
     # None: not sent in this step yet, or not answered, which the message says.
     probes: ProbeFigures | None = None
     probes_message: str = ""
+    # Of pictures without labels, replayed to both; None: none were.
+    flips: Flips | None = None
     # Requests that the canary failed since the rollout began.
     canary_failed_in_all: int = 0
     # Somebody wants this to end; who and why.
@@ -98,6 +109,8 @@ def decide(plan: Plan, seen: Observed) -> Action:
         return action
     if action := _judge_probes(plan, seen):
         return action
+    if seen.flips and (why := flipped(plan, seen.flips)):
+        return Rollback(why)
     if not seen.has_stable:
         return Promote(f"first deployment: ready, and its probes hold ({_accuracies(seen.probes)})")
     return _advance(plan, seen)
@@ -142,8 +155,10 @@ def _judge_traffic(plan: Plan, seen: Observed) -> Action | None:
         missing = "canary" if seen.canary is None else "stable revision"
         return _lacking(plan, seen, Wait(f"the figures of the {missing} cannot be read"))
     canary, stable = seen.canary, seen.stable
-    if why := failing(plan, seen.evidence, canary, stable) or slow(
-        plan, seen.evidence, canary, stable
+    if why := (
+        failing(plan, seen.evidence, canary, stable)
+        or slow(plan, seen.evidence, canary, stable)
+        or shifted(plan, seen.evidence)
     ):
         return Rollback(why)
 

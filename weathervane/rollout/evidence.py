@@ -11,13 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from weathervane.rollout.counts import LATENCY_BOUNDS, Counts, quantile, slower_than
+from weathervane.rollout.counts import LATENCY_BOUNDS, Answers, Counts, quantile, slower_than
+from weathervane.rollout.dispersion import Dispersion
 from weathervane.rollout.plan import Plan
-from weathervane.rollout.sequential import Dispersion, Wager, odds_growth, rate_growth
+from weathervane.rollout.sequential import (
+    Wager,
+    odds_growth,
+    rate_growth,
+    shift_growth,
+)
 
 # How many times higher the canary's odds may be: of an error, from somewhat worse to broken, and
 # of a request slower than nearly all of stable's.
-_ERROR_ODDS = (2.5, 6.0, 50.0)
+ERROR_ODDS = (2.5, 6.0, 50.0)
 _SLOW_ODDS = (1.5, 2.5, 5.0)
 # Of errors without a stable revision to compare with: times the plan's bound.
 _ERROR_RATES = (1.5, 3.0, 10.0)
@@ -39,13 +45,17 @@ class Evidence:
     canary: Counts = field(default_factory=Counts)
     stable: Counts = field(default_factory=Counts)
     # That the canary fails more of its requests than stable does.
-    errors: Wager = field(default_factory=lambda: Wager.on(len(_ERROR_ODDS)))
+    errors: Wager = field(default_factory=lambda: Wager.on(len(ERROR_ODDS)))
     # That it fails more than the plan's bound, while stable has no traffic.
     errors_alone: Wager = field(default_factory=lambda: Wager.on(len(_ERROR_RATES)))
     # That its p95 is above what the plan tolerates of stable's.
     slowness: Wager = field(default_factory=lambda: Wager.on(len(_SLOW_ODDS)))
     slow_noise: Dispersion = field(default_factory=Dispersion)
     usual_latency: tuple[float, ...] = ()  # stable's last requests by bucket
+    # That the two answer differently: by their labels, or by how sure they are.
+    shift: Wager = field(default_factory=lambda: Wager.on(2))
+    canary_answers: Answers = field(default_factory=Answers)
+    stable_answers: Answers = field(default_factory=Answers)
     # How many looks in a row have brought no new request of the canary.
     idle_looks: int = 0
 
@@ -59,6 +69,7 @@ class Evidence:
             errors=self.errors.restarted(),
             errors_alone=self.errors_alone.restarted(),
             slowness=self.slowness.restarted(),
+            shift=self.shift.restarted(),
         )
 
     def after(self, plan: Plan, canary: Counts | None, stable: Counts | None) -> "Evidence":
@@ -76,7 +87,35 @@ class Evidence:
         if not other.requests:
             return replace(seen, errors_alone=_failing_alone(self.errors_alone, plan, new))
         seen = replace(seen, errors=_failing(self.errors, new, other))
+        seen = seen._answered(new.answers, other.answers)
         return seen._timed(plan, new.latency, other.latency)
+
+    def _answered(self, canary: Answers, stable: Answers) -> "Evidence":
+        if not canary.total or not stable.total:
+            return self
+        before, before_stable = self.canary_answers, self.stable_answers
+        by_label = [
+            (
+                before.labels.get(label, 0),
+                before_stable.labels.get(label, 0),
+                canary.labels.get(label, 0),
+                stable.labels.get(label, 0),
+            )
+            for label in sorted({*canary.labels, *stable.labels})
+        ]
+        by_confidence = zip(
+            before.confidence,
+            before_stable.confidence,
+            canary.confidence,
+            stable.confidence,
+            strict=True,
+        )
+        return replace(
+            self,
+            shift=self.shift.after([shift_growth(by_label), shift_growth(list(by_confidence))]),
+            canary_answers=before + canary,
+            stable_answers=before_stable + stable,
+        )
 
     def _timed(self, plan: Plan, canary: Sequence[int], stable: Sequence[int]) -> "Evidence":
         learnt = replace(self, usual_latency=_learnt(self.usual_latency, stable))
@@ -117,7 +156,7 @@ def _failing(wager: Wager, canary: Counts, stable: Counts) -> Wager:
         return wager
     return wager.after(
         odds_growth(
-            _ERROR_ODDS,
+            ERROR_ODDS,
             hits=errors,
             canary_hits=canary.errors,
             requests=canary.requests + stable.requests,

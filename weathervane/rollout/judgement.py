@@ -4,15 +4,16 @@ In: a plan, and what was seen. Out: why the canary is worse, for people. `decide
 it. docs/judgement.md has the whole on one page.
 """
 
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import exp, lgamma, log
 
 from scipy.stats import binomtest
 
 from weathervane.rollout.counts import Counts
 from weathervane.rollout.evidence import Evidence
 from weathervane.rollout.plan import Plan
-from weathervane.rollout.sequential import Wager
+from weathervane.rollout.sequential import Wager, split_evidence
 
 # How the signals share the chance of a false alarm that the plan allows a whole rollout.
 _SHARES = {
@@ -23,8 +24,6 @@ _SHARES = {
     "split": 0.05,
     "shift": 0.05,
 }
-# A split that is off is expected to be so by some points: as sure as so many requests make one.
-_SPLIT_PRIOR = 100.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +68,29 @@ class ProbeFigures:
         if not differing:
             return 1.0
         return float(binomtest(losses, differing, 0.5, alternative="greater").pvalue)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flips:
+    """How often the two labelled the same pictures differently.
+
+    ``table`` counts them by "stable's label → canary's"; ``total`` is the number of pictures.
+    """
+
+    total: int
+    table: Mapping[str, int]
+
+    @property
+    def share(self) -> float:
+        """Share of the pictures that changed their label."""
+        return sum(self.table.values()) / self.total if self.total else 0.0
+
+
+def compare_labels(stable: Sequence[str], canary: Sequence[str]) -> Flips:
+    """The answers of both to the same pictures, in the same order."""
+    pairs = zip(stable, canary, strict=True)
+    table = Counter(f"{before} → {after}" for before, after in pairs if before != after)
+    return Flips(total=len(stable), table=dict(table))
 
 
 def failing(plan: Plan, evidence: Evidence, canary: Counts, stable: Counts) -> str | None:
@@ -137,33 +159,53 @@ def losing(plan: Plan, probes: ProbeFigures) -> str | None:
     )
 
 
-def split_evidence(canary: int, requests: int, share: float) -> float:
-    """Evidence that the canary's part of the requests is not ``share`` (0 to 1), at any look.
-
-    The method of mixtures (Robbins 1970; Howard, Ramdas, McAuliffe & Sekhon, "Time-uniform,
-    nonparametric, nonasymptotic confidence sequences", Annals of Statistics 49, 2021) for a coin
-    whose side has a beta distribution about ``share``: a closed form of the sums alone.
-    """
-    # At 0 and 100 % a request that was under way is no proof.
-    share = min(max(share, 0.001), 0.999)
-    of_canary, of_stable = share * _SPLIT_PRIOR, (1 - share) * _SPLIT_PRIOR
-    stable = requests - canary
-    log_evidence = (
-        _log_beta(of_canary + canary, of_stable + stable)
-        - _log_beta(of_canary, of_stable)
-        - canary * log(share)
-        - stable * log(1 - share)
+def shifted(plan: Plan, evidence: Evidence) -> str | None:
+    """Why the canary's answers to live traffic are too different from stable's, if they are."""
+    canary, stable = evidence.canary_answers, evidence.stable_answers
+    if not _beyond_chance(plan, "shift", evidence.shift):
+        return None
+    labels = {*canary.labels, *stable.labels}
+    distance = max(
+        _distance(
+            [canary.labels.get(label, 0) for label in labels],
+            [stable.labels.get(label, 0) for label in labels],
+        ),
+        _distance(canary.confidence, stable.confidence),
     )
-    return exp(min(log_evidence, 200.0))
+    if distance <= plan.max_shift:
+        return None
+    return (
+        f"the canary's labels or confidences differ from stable's on {distance:.1%} of the live "
+        f"traffic, p = {evidence.shift.p_value:.1g}; the plan allows {plan.max_shift:.0%}"
+    )
 
 
-def _log_beta(a: float, b: float) -> float:
-    return lgamma(a) + lgamma(b) - lgamma(a + b)
+def flipped(plan: Plan, flips: Flips) -> str | None:
+    """Why the two label too many of the same pictures differently, if they do."""
+    if not flips.total or flips.share <= plan.max_flip_share:
+        return None
+    worst = max(flips.table, key=lambda pair: flips.table[pair])
+    return (
+        f"the canary labels {flips.share:.1%} of {flips.total} replayed pictures differently, "
+        f"most often {worst} ({flips.table[worst]}); the plan allows {plan.max_flip_share:.0%}"
+    )
 
 
 def chance(plan: Plan, signal: str) -> float:
     """How likely ``signal`` alone may call equal revisions different in a whole rollout."""
     return plan.significance * _SHARES[signal]
+
+
+def _distance(canary: Iterable[int], stable: Iterable[int]) -> float:
+    """Total variation between two distributions over the same kinds, 0 to 1."""
+    ours, theirs = list(canary), list(stable)
+    return (
+        sum(
+            abs(a / max(sum(ours), 1) - b / max(sum(theirs), 1))
+            for a, b in zip(ours, theirs, strict=True)
+        )
+        / 2
+    )
 
 
 def _beyond_chance(plan: Plan, signal: str, wager: Wager) -> bool:

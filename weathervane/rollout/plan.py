@@ -46,6 +46,10 @@ class Plan:
     min_probe_accuracy: float = 0.5
     # Accuracy on the probes that the canary may lose against stable.
     max_probe_loss: float = 0.01
+    # Share of the live traffic on which the canary's labels or confidences may differ from
+    # stable's, and share of replayed pictures that may change their label. 1: told, no reason.
+    max_shift: float = 1.0
+    max_flip_share: float = 1.0
 
     # Chance of taking back a canary that is as good as stable, over all looks and all signals of
     # a rollout together.
@@ -62,7 +66,7 @@ class Plan:
         for name in (
             *("hold_seconds", "settle_seconds", "min_requests", "min_canary_requests"),
             *("min_probes", "max_failed_requests", "max_error_rate", "latency_slack_seconds"),
-            *("split_tolerance",),
+            *("split_tolerance", "max_shift", "max_flip_share"),
         ):
             if getattr(self, name) < 0:
                 raise UsageError(f"the plan's {name} must be at least 0, got {getattr(self, name)}")

@@ -8,7 +8,7 @@ anytime-valid inference", Statistical Science 38 (2023).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import exp, log, log1p
+from math import exp, lgamma, log, log1p
 
 # What is not staked at the beginning is kept for a canary that turns bad later: at every new
 # start, and a little at every look, a part of the rest is staked. As the mixtures of Shin, Ramdas
@@ -16,6 +16,11 @@ from math import exp, log, log1p
 _FIRST_STAKE = 0.5
 _START_STAKE = 1 / 3
 _LOOK_STAKE = 0.002
+# A shift is believed as if this many answers before had shown none; bets stay within this ratio.
+_SHIFT_PRIOR = 100.0
+_MAX_SHIFT = 4.0
+# A split that is off is expected to be so by some points: as sure as so many requests make one.
+_SPLIT_PRIOR = 100.0
 # Enough to end any rollout, and far from overflow.
 _ENOUGH = 1e100
 
@@ -94,72 +99,50 @@ def rate_growth(
     )
 
 
-@dataclass(frozen=True)
-class _Level:
-    """Blocks of one size: their number, sums over them, and one that waits for its pair."""
+def shift_growth(kinds: Sequence[tuple[int, int, int, int]]) -> float:
+    """Log e-value against "the canary answers as stable does", in one look.
 
-    blocks: int = 0
-    deviation: float = 0.0
-    variance: float = 0.0
-    squares: float = 0.0  # of deviation² / variance
-    waiting: tuple[float, float] | None = None
-
-    def with_block(self, deviation: float, variance: float) -> "_Level":
-        return _Level(
-            self.blocks + 1,
-            self.deviation + deviation,
-            self.variance + variance,
-            self.squares + deviation * deviation / variance,
-            self.waiting,
-        )
-
-    @property
-    def dispersion(self) -> float:
-        """Pearson's, about a steady drift, which is no noise; drawn towards `_PRIOR`."""
-        residual = self.squares - self.deviation**2 / self.variance
-        return (residual + _PRIOR * _PRIOR_BLOCKS) / (self.blocks - 1 + _PRIOR_BLOCKS)
-
-
-_LEVELS = 6
-_MIN_BLOCKS = 6
-_PRIOR = 1.5
-_PRIOR_BLOCKS = 6.0
-# Below this a count's square says little.
-_BLOCK_VARIANCE = 1.0
-
-
-@dataclass(frozen=True)
-class Dispersion:
-    """How many times more a count varies than independent requests would let it.
-
-    Slow spells of one revision come in clusters. Sums over blocks of looks show them: the
-    variance of a block's sum over the sum of its variances grows with the block until the block
-    is longer than the spells. Flyvbjerg & Petersen, "Error estimates on averages of correlated
-    data", J. Chem. Phys. 91 (1989).
+    Each kind of answer is (canary's before, stable's before, canary's now, stable's now). What
+    was before says what to bet on: each kind f times as often by the canary. Its answers now are
+    a draw without replacement from both revisions' answers; the mean of the product of their f is
+    at most the mean f to the number of draws (Maclaurin's inequality).
     """
+    canary_before = sum(kind[0] for kind in kinds)
+    all_before = canary_before + sum(kind[1] for kind in kinds)
+    draws = sum(kind[2] for kind in kinds)
+    total = draws + sum(kind[3] for kind in kinds)
+    if not draws:
+        return 0.0
+    growth, mean = 0.0, 0.0
+    for before, stable_before, now, stable_now in kinds:
+        # Of every kind there is a little before there is any.
+        usual = (before + stable_before + 1) / (all_before + len(kinds))
+        of_canary = (before + _SHIFT_PRIOR * usual) / (canary_before + _SHIFT_PRIOR)
+        times = min(max(of_canary / usual, 1 / _MAX_SHIFT), _MAX_SHIFT)
+        growth += now * log(times)
+        mean += (now + stable_now) / total * times
+    return growth - draws * log(mean)
 
-    levels: tuple[_Level, ...] = (_Level(),) * _LEVELS
-    # The block that is not full yet.
-    deviation: float = 0.0
-    variance: float = 0.0
 
-    @property
-    def factor(self) -> float:
-        """At least 1: the largest over all block sizes of which there are enough."""
-        known = [level.dispersion for level in self.levels if level.blocks >= _MIN_BLOCKS]
-        return max(1.0, *known) if known else _PRIOR
+def split_evidence(canary: int, requests: int, share: float) -> float:
+    """Evidence that the canary's part of the requests is not ``share`` (0 to 1), at any look.
 
-    def after(self, deviation: float, variance: float) -> "Dispersion":
-        """Add a look: a count minus its mean, and its variance, if requests were independent."""
-        deviation, variance = self.deviation + deviation, self.variance + variance
-        if variance < _BLOCK_VARIANCE:
-            return replace(self, deviation=deviation, variance=variance)
-        levels = list(self.levels)
-        for number, level in enumerate(levels):
-            full = level.with_block(deviation, variance)
-            if full.waiting is None:
-                levels[number] = replace(full, waiting=(deviation, variance))
-                break
-            deviation, variance = deviation + full.waiting[0], variance + full.waiting[1]
-            levels[number] = replace(full, waiting=None)
-        return Dispersion(tuple(levels))
+    The method of mixtures (Robbins 1970; Howard, Ramdas, McAuliffe & Sekhon, "Time-uniform,
+    nonparametric, nonasymptotic confidence sequences", Annals of Statistics 49, 2021) for a coin
+    whose side has a beta distribution about ``share``: a closed form of the sums alone.
+    """
+    # At 0 and 100 % a request that was under way is no proof.
+    share = min(max(share, 0.001), 0.999)
+    of_canary, of_stable = share * _SPLIT_PRIOR, (1 - share) * _SPLIT_PRIOR
+    stable = requests - canary
+    log_evidence = (
+        _log_beta(of_canary + canary, of_stable + stable)
+        - _log_beta(of_canary, of_stable)
+        - canary * log(share)
+        - stable * log(1 - share)
+    )
+    return exp(min(log_evidence, 200.0))
+
+
+def _log_beta(a: float, b: float) -> float:
+    return lgamma(a) + lgamma(b) - lgamma(a + b)
