@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import norm
 
 from tests.bench.traffic_model import Traffic, World
-from weathervane.rollout.counts import slower_than
+from weathervane.rollout.counts import quantile, slower_than
 
 
 def two_proportions(
@@ -57,8 +57,6 @@ def _usual_p95(world: World, weight: int) -> float:
     latency = np.zeros(1)
     for _, stable in islice(Traffic(World(shape=world.shape), 1).looks(weight), 1000):
         latency = latency + np.array(stable.latency)
-    from weathervane.rollout.counts import quantile
-
     return quantile(latency.tolist(), 0.95)
 
 

@@ -110,7 +110,7 @@ class Traffic:
             self._wave = max(self._wave - 1, 0)
             if rng.random() < 0.003:  # something that both need fails for a while
                 self._wave = 5
-            errors[look] = self._world.error_rate * (6.0 if self._wave else 0.9)
+            errors[look] = self._world.error_rate * (6.0 if self._wave else 0.924)
         return load, slowness, errors
 
     def _timed(self, requests: NDArray[np.int64], slowness: Floats) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ from weathervane.rollout.evidence import ERROR_ODDS
 from weathervane.rollout.judgement import chance
 from weathervane.rollout.plan import Plan
 
-_MOST_PROBES = 1_000_000
+_MOST_PROBES = 100_000
 # Of the evidence's mixture, what the first stake on one alternative is worth (a log).
 _STAKE = log(2 * len(ERROR_ODDS))
 
@@ -44,6 +44,8 @@ def probes_needed(
     plan: Plan, *, loss: float, disagreement: float, power: float = 0.95
 ) -> int | None:
     """The fewest probes that take back such a canary with ``power``; None when none do."""
+    if loss <= plan.max_probe_loss:
+        return None
     enough = 16
     while probe_power(plan, probes=enough, loss=loss, disagreement=disagreement) < power:
         enough *= 2

@@ -134,9 +134,7 @@ def dispersion(noise: np.ndarray, variance: float) -> float:
 
 
 def test_independent_counts_are_not_called_noisy():
-    factors = [
-        dispersion(np.random.default_rng(seed).normal(0, 1, 600), 1.0) for seed in range(20)
-    ]
+    factors = [dispersion(np.random.default_rng(seed).normal(0, 1, 600), 1.0) for seed in range(20)]
 
     assert np.median(factors) < 1.5
 
