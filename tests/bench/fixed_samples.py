@@ -3,14 +3,15 @@
 Each is given what no test has in life: the true rates, the true noise, the one effect to find.
 """
 
+from collections.abc import Callable
 from itertools import islice
 from math import ceil, sqrt
 
 import numpy as np
 from scipy.stats import norm
 
-from tests.bench.traffic_model import Traffic, World
-from weathervane.rollout.counts import quantile, slower_than
+from tests.bench.traffic_model import Floats, Traffic, World, latencies
+from weathervane.rollout.counts import slower_than
 
 
 def two_proportions(
@@ -39,11 +40,8 @@ def slower_share(
     are the long-run deviations of a look with no effect beyond the tolerated one and with the
     effect: with correlated looks those, not the single look's, count (Kish 1965, design effect).
     """
-    mark = _usual_p95(world, weight)
-    bound = mark * tolerated + slack
-    edge = World(shape=world.shape)
-    null, per_look = _differences(edge, weight, mark, mark)
-    effect, _ = _differences(world, weight, bound, mark)
+    null, per_look = _differences(World(shape=world.shape), weight, lambda mark: mark)
+    effect, _ = _differences(world, weight, lambda mark: mark * tolerated + slack)
     root = norm.isf(chance) * _long_run(null) + norm.isf(1 - power) * _long_run(effect)
     return ceil((root / float(np.mean(effect))) ** 2 * per_look)
 
@@ -53,28 +51,27 @@ _LOOKS = 6000
 _BLOCK = 50
 
 
-def _usual_p95(world: World, weight: int) -> float:
-    latency = np.zeros(1)
-    for _, stable in islice(Traffic(World(shape=world.shape), 1).looks(weight), 1000):
-        latency = latency + np.array(stable.latency)
-    return quantile(latency.tolist(), 0.95)
-
-
 def _differences(
-    world: World, weight: int, canary_mark: float, stable_mark: float
-) -> tuple[np.ndarray, float]:
-    """The canary's slow requests less its part of all slow ones, look by look; requests a look."""
-    differences = []
+    world: World, weight: int, tolerated: Callable[[float], float]
+) -> tuple[Floats, float]:
+    """The canary's slow requests less its part of all slow ones, look by look; requests a look.
+
+    Stable's p95 is the true one of each look, which follows whatever slows both.
+    """
+    base = float(np.quantile(latencies(world.shape, 200_000, np.random.default_rng(3)), 0.95))
+    traffic = Traffic(world, 2)
+    differences = np.empty(_LOOKS)
     requests = 0
-    for canary, stable in islice(Traffic(world, 2).looks(weight), _LOOKS):
-        slow = slower_than(canary_mark, canary.latency)
-        all_slow = slow + slower_than(stable_mark, stable.latency)
+    for look, (canary, stable) in enumerate(islice(traffic.looks(weight), _LOOKS)):
+        mark = base * traffic.shared_slowness[look]
+        slow = slower_than(tolerated(mark), canary.latency)
+        all_slow = slow + slower_than(mark, stable.latency)
         both = canary.requests + stable.requests
         requests += both
-        differences.append(slow - all_slow * canary.requests / max(both, 1))
-    return np.array(differences), requests / _LOOKS
+        differences[look] = slow - all_slow * canary.requests / max(both, 1)
+    return differences, requests / _LOOKS
 
 
-def _long_run(differences: np.ndarray) -> float:
+def _long_run(differences: Floats) -> float:
     blocks = differences.reshape(-1, _BLOCK).sum(axis=1)
     return float(np.std(blocks, ddof=1)) / sqrt(_BLOCK)

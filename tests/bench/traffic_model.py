@@ -56,6 +56,8 @@ class Traffic:
         self._phase = self._rng.uniform(0, 2 * np.pi)
         self._level = 1.0
         self._look = 0
+        # How slow both were in each look so far, for tests that know everything.
+        self.shared_slowness: list[float] = []
 
     def looks(self, weight: int, left_over: int = 0) -> Iterator[tuple[Counts, Counts]]:
         """What canary and stable did in each look at ``weight`` percent.
@@ -106,7 +108,9 @@ class Traffic:
             begins = (self._spell == 0) & (rng.random(2) < 0.004)
             self._spell = np.where(begins, rng.geometric(0.33, 2), np.maximum(self._spell - 1, 0))
             pause = np.where(self._spell > 0, 0.4, 0.0)
-            slowness[:, look] = np.exp(self._shared + self._own + pause) * load[look] ** 0.2
+            shared = float(np.exp(self._shared) * load[look] ** 0.2)
+            self.shared_slowness.append(shared)
+            slowness[:, look] = shared * np.exp(self._own + pause)
             self._wave = max(self._wave - 1, 0)
             if rng.random() < 0.003:  # something that both need fails for a while
                 self._wave = 5

@@ -13,6 +13,12 @@ def figures(seen: Observed) -> dict[str, Any]:
         "seconds_at_weight": round(seen.seconds_at_weight, 3),
         "canary": _traffic(seen.canary),
         "stable": _traffic(seen.stable),
+        "p_values": {
+            "errors": seen.evidence.errors.p_value,
+            "errors_alone": seen.evidence.errors_alone.p_value,
+            "slowness": seen.evidence.slowness.p_value,
+            "shift": seen.evidence.shift.p_value,
+        },
         "probes": _probes(seen.probes),
         "canary_failed_in_all": seen.canary_failed_in_all,
     }
