@@ -70,6 +70,10 @@ test: setup ## Everything that needs no cluster and no accelerator
 bench-demo: setup ## The demo against its bounds: twice on samples, two at once, on photographs if there are
 	@$(PY) -m tests.bench.demo
 
+.PHONY: bench-judgement
+bench-judgement: setup ## The judgement on made-up traffic: false alarms, what is found, how soon
+	@$(PY) -m tests.bench.judgement
+
 .PHONY: soak-kill
 soak-kill: setup ## A rollout killed at 20 seeded moments and started again
 	@$(PY) -m tests.soak.kills

@@ -24,10 +24,9 @@ from weathervane.rollout.decide import (
     SetWeight,
     Wait,
 )
-from weathervane.rollout.judgement import ProbeFigures
+from weathervane.rollout.judgement import ProbeFigures, compare_labels
 from weathervane.rollout.ledger import Ledger
 from weathervane.rollout.port import Capability, Deployment, Live, Mirrors, Revision
-from weathervane.rollout.replay import compare
 from weathervane.rollout.state import Phase, RolloutState
 from weathervane.rollout.watch import Answer, Watch
 
@@ -138,7 +137,8 @@ class Carrier:
         self._clock.sleep(state.plan.settle_seconds)
         # What ended before the new weight acted belongs to the rollout, not to this step.
         counts = self._insist(state, self._deployment.counts)
-        state = replace(state.tally(counts), in_step={}, step_begun=True)
+        evidence = state.evidence.restarted()
+        state = replace(state.tally(counts), in_step={}, evidence=evidence, step_begun=True)
         self._watch.begin()
         self._ledger.write(state)
         return state
@@ -213,13 +213,13 @@ class Carrier:
     def _replay(self, state: RolloutState, live: Live) -> RolloutState:
         """Send the same pictures to both revisions and compare."""
         try:
-            figures = compare(
+            flips = compare_labels(
                 self._labels(live.stable, self._replayed), self._labels(live.canary, self._replayed)
             )
         except DeploymentError as error:
             self._failed(state, f"replay: {error}")
-            return replace(state, replay=None, replay_message=str(error))
-        return replace(state, replay=figures, replay_message="")
+            return replace(state, flips=None, replay_message=str(error))
+        return replace(state, flips=flips, replay_message="")
 
     def _ask_gates(self, state: RolloutState, action: AskGates) -> RolloutState:
         entry = {"decision": "AskGates", "why": action.why, "package": state.release.digest}

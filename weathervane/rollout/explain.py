@@ -5,8 +5,9 @@ In: a plan, the number of probes, the traffic as it is now. Out: lines for peopl
 
 from collections.abc import Iterator
 
+from weathervane.rollout import pace
 from weathervane.rollout.plan import Plan, Strategy
-from weathervane.rollout.power import chance_to_find, probes_needed, smallest_loss_found
+from weathervane.rollout.power import probe_power, probes_needed, visible_loss
 from weathervane.rollout.webhook import HookKind
 
 
@@ -31,18 +32,13 @@ def explain(
 
 
 def step_seconds(plan: Plan, weight: int, requests_per_second: float) -> float:
-    """How long a step at ``weight`` takes at least with so much traffic; infinite without any.
-
-    At weight 0 it is the mirrored step of a shadow.
-    """
-    at = plan.at(weight)
-    share = (weight or plan.mirror_percent) / 100
+    """How long a step takes at least; weight 0 is the mirrored step of a shadow."""
+    if weight:
+        return plan.settle_seconds + pace.step_seconds(plan.at(weight), weight, requests_per_second)
+    share = plan.mirror_percent / 100
     # Copies come on top of the clients' requests.
-    seen = requests_per_second * (1 if weight else 1 + share)
-    if seen <= 0:
-        return float("inf")
-    evidence = max(at.min_requests / seen, at.min_canary_requests / (requests_per_second * share))
-    return plan.settle_seconds + max(at.hold_seconds, evidence)
+    seen, weight = requests_per_second * (1 + share), round(100 * share / (1 + share))
+    return plan.settle_seconds + pace.step_seconds(plan, weight, seen)
 
 
 def minutes(seconds: float) -> str:
@@ -80,23 +76,20 @@ def _sight(plan: Plan, probes: int) -> Iterator[str]:
     """What the probes can and cannot see."""
     if not plan.min_probes:
         return
-    bounds = {"allowed": plan.max_probe_loss, "significance": plan.significance}
-    least = smallest_loss_found(probes, **bounds)
+    least = visible_loss(plan, probes=probes, disagreement=0.5)
     if least is None:
         yield (
             f"{probes} probes cannot prove any loss against stable; only the bound of "
             f"{plan.min_probe_accuracy:.0%} stands"
         )
-    else:
-        small = plan.max_probe_loss + 0.02
+    for loss in (0.05, 0.1, 0.2):
+        found = probe_power(plan, probes=probes, loss=loss, disagreement=1.5 * loss)
+        needed = probes_needed(plan, loss=loss, disagreement=1.5 * loss)
+        more = f"; {needed} probes find it in 95" if needed and needed > probes else ""
         yield (
-            f"{probes} probes find a loss of {least:.0%} of accuracy in 95 of 100 rollouts, and a "
-            f"loss of {small:.0%} in {100 * chance_to_find(small, probes, **bounds):.0f} of 100"
+            f"{probes} probes find a loss of {loss:.0%} of accuracy in {100 * found:.0f} of 100 "
+            f"rollouts{more}"
         )
-    for loss in (0.1, 0.2):
-        needed = probes_needed(loss, **bounds)
-        if needed and needed > probes:
-            yield f"to find a loss of {loss:.0%} it takes {needed} probes"
     yield "probes do not see what they do not show: a class or kind of picture that is not in them"
 
 

@@ -84,6 +84,8 @@ class Plan:
     patience_seconds: AboveZero = 600.0
     """A step that still lacks evidence after this long is taken back. Time in which a person is
     waited for does not count."""
+    stale_seconds: AboveZero = 30.0
+    """Figures that have not grown for this long are stale: they let nothing go on."""
     start_seconds: AboveZero = 120.0
     """How long the canary may take to become ready and to answer its probes."""
     interval_seconds: AboveZero = 1.0
@@ -93,24 +95,32 @@ class Plan:
     """The canary is taken back as soon as it has failed this many requests in all."""
     max_error_rate: Share = 0.01
     """A canary whose error rate is above this one and above stable's is taken back."""
-    max_latency_ratio: AboveZero = 1.5
-    """The canary's 95th percentile may be at most this many times stable's, plus the slack."""
-    latency_slack_seconds: Amount = 0.05
+    max_latency_ratio: AboveZero = 1.1
+    """The canary's 95th percentile may be at most this many times stable's at the same time, plus
+    the slack."""
+    latency_slack_seconds: Amount = 0.01
     """Added to the ratio's bound: a ratio alone would refuse 3 ms against 1 ms."""
+    split_tolerance: Share = 0.015
+    """The canary's measured share of the requests may be off the weight by this much for good."""
 
     min_probes: Count = 20
     """Labelled pictures sent to each revision, before any traffic and again at every step."""
     min_probe_accuracy: Share = 0.5
     """Share of the probes that the canary labels rightly at least."""
-    max_probe_loss: Share = 0.05
+    max_probe_loss: Share = 0.01
     """Accuracy on the probes that the canary may lose against stable."""
-    significance: Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)] = 0.001
-    """Chance of calling two equal revisions different at one look (errors, probes, split)."""
+    significance: Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)] = 0.01
+    """Chance of taking back a canary that is as good as stable, over all looks and all signals of
+    a rollout together."""
 
     min_replayed: Count = 0
     """Pictures without labels that are sent to both revisions at weight 0, answers compared."""
-    max_flip_share: Share = 0.1
-    """Share of the replayed pictures that the canary may label otherwise than stable."""
+    max_flip_share: Share = 1.0
+    """Share of the replayed pictures that the canary may label otherwise than stable. 1: told, no
+    reason."""
+    max_shift: Share = 1.0
+    """Share of the live traffic on which the canary's labels or confidences may differ from
+    stable's. 1: told, no reason."""
     mirror_percent: Annotated[int, Field(strict=True, ge=0, le=100)] = 0
     """Shadow only: percent of stable's requests of which the canary gets a copy."""
     promote: Annotated[bool, Field(strict=True)] = False

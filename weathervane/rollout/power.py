@@ -1,65 +1,92 @@
-"""What labelled probes can see: chances, before any picture is sent. Numbers in, numbers out.
+"""What a plan can see, and how much it takes to see it. Pure.
 
-The canary is taken back for a loss when it is larger than the plan allows and the exact one-sided
-McNemar test calls it no chance. Of d pictures on which the two differ, all of them losses, that
-test gives p = 2^-d (McNemar 1947 in the exact binomial form); a canary that also gains on some is
-harder to find, so what stands here is the best case. The chance to find a loss is then a binomial
-tail over the number of pictures.
+In: a plan or its figures, and the difference that one asks about. Out: numbers of probes or of
+requests. All of them are estimates before the fact; judging uses none of them.
 """
 
-from math import floor, log2
+from math import ceil, log, log1p
 
+import numpy as np
 from scipy.stats import binom
 
-# Losses are told in whole points, and probes are not counted beyond this.
+from weathervane.rollout.evidence import ERROR_ODDS
+from weathervane.rollout.judgement import chance
+from weathervane.rollout.plan import Plan
+
 _MOST_PROBES = 100_000
+# Of the evidence's mixture, what the first stake on one alternative is worth (a log).
+_STAKE = log(2 * len(ERROR_ODDS))
 
 
-def losses_needed(probes: int, *, allowed: float, significance: float) -> int:
-    """The fewest lost pictures of ``probes`` for which a canary is taken back."""
-    no_chance = floor(-log2(significance)) + 1
-    return max(no_chance, floor(allowed * probes) + 1)
+def probe_power(plan: Plan, *, probes: int, loss: float, disagreement: float) -> float:
+    """Chance that ``probes`` labelled pictures take back a canary that loses ``loss`` of accuracy.
 
+    Args:
+        plan: its ``max_probe_loss`` and significance are used.
+        probes: how many of them are sent.
+        loss: share of accuracy lost, above 0.
+        disagreement: share of pictures that only one of the two labels rightly, at least ``loss``.
 
-def chance_to_find(loss: float, probes: int, *, allowed: float, significance: float) -> float:
-    """Chance that a canary which loses this share of the pictures is taken back at one look."""
-    needed = losses_needed(probes, allowed=allowed, significance=significance)
-    return float(binom.sf(needed - 1, probes, loss))
-
-
-def smallest_loss_found(
-    probes: int, *, allowed: float, significance: float, power: float = 0.95
-) -> float | None:
-    """The smallest loss, in whole points, that is found with ``power``; None: not even a total one.
-
-    Returns a share, 0.01 to 1.
+    Exact, over all outcomes of McNemar's test: the probes on which the two disagree are binomial,
+    and of those the losses are.
     """
-    for points in range(1, 101):
-        loss = points / 100
-        chance = chance_to_find(loss, probes, allowed=allowed, significance=significance)
-        if chance >= power:
+    differing = np.arange(probes + 1)
+    lost_share = min((disagreement + loss) / (2 * disagreement), 1.0)
+    # The fewest losses that are beyond chance, and beyond what the plan allows.
+    beyond_chance = binom.isf(chance(plan, "probes"), differing, 0.5) + 1
+    beyond_plan = np.floor((differing + plan.max_probe_loss * probes) / 2) + 1
+    needed = np.maximum(beyond_chance, beyond_plan)
+    caught = binom.sf(needed - 1, differing, lost_share)
+    return float(np.sum(binom.pmf(differing, probes, disagreement) * caught))
+
+
+def probes_needed(
+    plan: Plan, *, loss: float, disagreement: float, power: float = 0.95
+) -> int | None:
+    """The fewest probes that take back such a canary with ``power``; None when none do."""
+    if loss <= plan.max_probe_loss:
+        return None
+    enough = 16
+    while probe_power(plan, probes=enough, loss=loss, disagreement=disagreement) < power:
+        enough *= 2
+        if enough > _MOST_PROBES:
+            return None
+    too_few = enough // 2
+    while enough - too_few > 1:
+        middle = (enough + too_few) // 2
+        if probe_power(plan, probes=middle, loss=loss, disagreement=disagreement) < power:
+            too_few = middle
+        else:
+            enough = middle
+    return enough
+
+
+def visible_loss(
+    plan: Plan, *, probes: int, disagreement: float, power: float = 0.95
+) -> float | None:
+    """The smallest loss of accuracy that ``probes`` see with ``power``, to a tenth of a percent.
+
+    None when even a canary that is wrong wherever the two disagree goes unseen.
+    """
+    for thousandth in range(1, int(disagreement * 1000) + 1):
+        loss = thousandth / 1000
+        if probe_power(plan, probes=probes, loss=loss, disagreement=disagreement) >= power:
             return loss
     return None
 
 
-def probes_needed(
-    loss: float, *, allowed: float, significance: float, power: float = 0.95
-) -> int | None:
-    """How many probes find this loss with ``power``; None when the plan allows it anyway."""
-    if loss <= allowed:
-        return None
+def requests_to_see_errors(plan: Plan, *, weight: int, stable: float, canary: float) -> float:
+    """About how many requests in all it takes to see the canary fail more, at ``weight`` percent.
 
-    def found(probes: int) -> bool:
-        chance = chance_to_find(loss, probes, allowed=allowed, significance=significance)
-        return chance >= power
-
-    many = 1
-    while not found(many):
-        many *= 2
-        if many > _MOST_PROBES:
-            return None
-    few = many // 2
-    while many - few > 1:
-        middle = (few + many) // 2
-        few, many = (few, middle) if found(middle) else (middle, many)
-    return many
+    ``stable`` and ``canary`` are error rates, the second the higher. The evidence must grow to
+    1/chance, and grows by the expectation of `sequential.odds_growth` with each request (Wald
+    1945). Infinite when it does not grow.
+    """
+    share = weight / 100
+    hits = share * canary + (1 - share) * stable
+    growth = max(
+        share * canary * log(odds) - hits * log1p(share * (odds - 1)) for odds in ERROR_ODDS
+    )
+    if growth <= 0:
+        return float("inf")
+    return ceil((_STAKE - log(chance(plan, "errors"))) / growth)

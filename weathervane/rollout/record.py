@@ -4,8 +4,7 @@ from typing import Any
 
 from weathervane.rollout.counts import Counts
 from weathervane.rollout.decide import Action, Observed, SetMirror, SetWeight
-from weathervane.rollout.judgement import ProbeFigures
-from weathervane.rollout.replay import ReplayFigures
+from weathervane.rollout.judgement import Flips, ProbeFigures
 
 
 def figures(seen: Observed) -> dict[str, Any]:
@@ -15,8 +14,14 @@ def figures(seen: Observed) -> dict[str, Any]:
         "canary": _traffic(seen.canary),
         "stable": _traffic(seen.stable),
         "mirror": seen.mirror,
+        "p_values": {
+            "errors": seen.evidence.errors.p_value,
+            "errors_alone": seen.evidence.errors_alone.p_value,
+            "slowness": seen.evidence.slowness.p_value,
+            "shift": seen.evidence.shift.p_value,
+        },
         "probes": _probes(seen.probes),
-        "replay": _replay(seen.replay),
+        "flips": _flips(seen.flips),
         "canary_failed_in_all": seen.canary_failed_in_all,
     }
 
@@ -49,7 +54,7 @@ def _probes(probes: ProbeFigures | None) -> dict[str, Any] | None:
     }
 
 
-def _replay(replay: ReplayFigures | None) -> dict[str, Any] | None:
-    if replay is None:
+def _flips(flips: Flips | None) -> dict[str, Any] | None:
+    if flips is None:
         return None
-    return {"total": replay.total, "flipped": replay.flipped, "flips": dict(replay.flips)}
+    return {"total": flips.total, "share": flips.share, "table": dict(flips.table)}

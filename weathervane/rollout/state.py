@@ -9,10 +9,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from weathervane.errors import DeploymentError
 from weathervane.rollout.counts import Counts
-from weathervane.rollout.judgement import ProbeFigures
+from weathervane.rollout.evidence import Evidence
+from weathervane.rollout.judgement import Flips, ProbeFigures
 from weathervane.rollout.plan import Plan
 from weathervane.rollout.port import Release
-from weathervane.rollout.replay import ReplayFigures
 from weathervane.rollout.webhook import GateAnswer
 from weathervane.rollout.wishes import NO_WISHES, Wishes
 
@@ -67,9 +67,10 @@ class RolloutState:
     last: Mapping[str, Counts] = field(default_factory=dict)
     in_step: Mapping[str, Counts] = field(default_factory=dict)
     in_all: Mapping[str, Counts] = field(default_factory=dict)
+    evidence: Evidence = field(default_factory=Evidence)
     probes: ProbeFigures | None = None
     probes_message: str = ""
-    replay: ReplayFigures | None = None
+    flips: Flips | None = None
     replay_message: str = ""
     gate: GateAnswer | None = None
 

@@ -47,12 +47,16 @@ class Watch:
         )
         now = self._clock.monotonic()
         passed, self._looked_at = now - self._looked_at, now
+        state = state.tally(counts)
+        canary = _step_counts(state, live.canary, counts)
+        stable = _step_counts(state, live.stable, counts)
         state = replace(
-            state.tally(counts),
+            state,
+            evidence=state.evidence.after(state.plan, canary, stable),
             seconds_at_weight=state.seconds_at_weight + passed,
             seconds_held=state.seconds_held + (passed if state.held else 0.0),
         )
-        return state, _observed(state, live, counts), live
+        return state, _observed(state, live, canary, stable), live
 
     def insist(self, state: RolloutState, seconds: float, call: Callable[[], Answer]) -> Answer:
         """Call the platform until it does as it is asked; a refusal may pass, a conflict too.
@@ -75,7 +79,9 @@ class Watch:
         return any(request.kind is Kind.ABORT for request in self._ledger.requests(state))
 
 
-def _observed(state: RolloutState, live: Live, counts: Mapping[str, Counts]) -> Observed:
+def _observed(
+    state: RolloutState, live: Live, of_canary: Counts | None, of_stable: Counts | None
+) -> Observed:
     canary, stable = live.canary, live.stable
     failed = state.in_all.get(canary.name, Counts()).errors if canary else 0
     return Observed(
@@ -89,11 +95,12 @@ def _observed(state: RolloutState, live: Live, counts: Mapping[str, Counts]) -> 
         has_stable=stable is not None,
         stable_ready=stable is None or stable.ready,
         stable_message=stable.message if stable else "",
-        canary=_step_counts(state, canary, counts),
-        stable=_step_counts(state, stable, counts),
+        canary=of_canary,
+        stable=of_stable,
+        evidence=state.evidence,
         probes=state.probes,
         probes_message=state.probes_message,
-        replay=state.replay,
+        flips=state.flips,
         replay_message=state.replay_message,
         canary_failed_in_all=failed,
         gate=state.gate,

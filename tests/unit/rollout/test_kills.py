@@ -79,7 +79,9 @@ SCENES = {
     "shadow": Scene(plan=SHADOW, end=OLD, phase=Phase.CONCLUDED),
     "shadow that fails": Scene(plan=SHADOW, behaviour=FAILING, **BACK),
     "shadow that flips": Scene(
-        plan=replace(SHADOW, min_probe_accuracy=0, max_probe_loss=1), behaviour=FLIPPING, **BACK
+        plan=replace(SHADOW, min_probe_accuracy=0, max_probe_loss=1, max_flip_share=0.1),
+        behaviour=FLIPPING,
+        **BACK,
     ),
     "shadow told to promote": Scene(plan=replace(SHADOW, promote=True)),
     "step that a person approves": Scene(plan=PAUSED, people=(APPROVES,)),

@@ -92,18 +92,18 @@ def test_a_replayed_shadow_compares_answers_without_any_mirror():
 
     assert stage.run(plan=REPLAY).exit_code is ExitCode.DONE
 
-    assert stage.looks(0)[-1]["replay"] == {"total": 40, "flipped": 0, "flips": {}}
+    assert stage.looks(0)[-1]["flips"] == {"total": 40, "share": 0.0, "table": {}}
     stage.assert_settled(OLD.digest)
 
 
 def test_answers_that_flip_end_a_shadow_and_the_record_says_which():
     stage = Stage(behaviours={NEW.digest: FLIPPING})
-    blind = replace(REPLAY, min_probe_accuracy=0, max_probe_loss=1)
+    blind = replace(REPLAY, min_probe_accuracy=0, max_probe_loss=1, max_flip_share=0.1)
 
     outcome = stage.run(plan=blind)
 
     assert outcome.exit_code is ExitCode.ROLLED_BACK
-    assert "20 of 40 replayed pictures labelled differently (rainy → sunny: 20)" in outcome.why
+    assert "50.0% of 40 replayed pictures differently, most often rainy → sunny (20)" in outcome.why
 
 
 def test_a_replay_that_nobody_answers_is_asked_again_and_then_given_up():
