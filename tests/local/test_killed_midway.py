@@ -71,10 +71,8 @@ def settled(site: Site) -> bool:
     routes = site.gateway.routes()
     assert routes
     live = {route.revision for route in routes.live}
-    return site.gateway.known == live and set(processes.running(site.state)) == {
-        NAME,
-        *live,
-    }
+    replicas = {replica.name for route in routes.live for replica in route.replicas}
+    return site.gateway.known == live and set(processes.running(site.state)) == {NAME, *replicas}
 
 
 def test_promote(site, traffic):
@@ -165,7 +163,7 @@ def test_a_promotion_that_was_cut_off_retires_nobody_before_the_gateway_has_turn
         again = pool.submit(site.deployment.promote)
         with pytest.raises(TimeoutError):
             again.result(timeout=0.5)
-        assert {stable, canary} < set(processes.running(site.state))
+        assert {f"{stable}.1", f"{canary}.1"} < set(processes.running(site.state))
         envoy.resume()
         again.result(timeout=5)
 
