@@ -98,6 +98,11 @@ class Rollout:
             self._say("the process that drives the rollout has been told")
             return self._await_end(state)
 
+    @property
+    def deployment(self) -> Deployment:
+        """What it moves the traffic of."""
+        return self._deployment
+
     def unfinished(self) -> RolloutState | None:
         """The rollout that was begun and has not ended."""
         state = self.last()

@@ -69,7 +69,7 @@ def roll_out(
     """Roll out and let the alias follow. Errors are those of `Rollout.start`."""
     outcome = rollout.start(release, plan, probes, who)
     if outcome.promoted:
-        registry.set_alias(model, CHAMPION, release.digest)
+        repair_champion(rollout.deployment, registry, model)
     return outcome
 
 
@@ -79,11 +79,13 @@ def repair_champion(deployment: Deployment, registry: Registry, model: str) -> s
     A process that was killed between the promotion and the alias leaves the two apart, and the
     live object is the truth.
     """
-    stable = deployment.observe().stable
-    if stable is None:
-        return None
-    champion = registry.alias(model, CHAMPION)
-    if champion and champion.digest == stable.digest:
-        return None
-    registry.set_alias(model, CHAMPION, stable.digest)
-    return stable.digest
+    moved = None
+    # Looked at again after each write: something else may have been promoted since, and whoever
+    # did so may have moved the alias before we did.
+    while (stable := deployment.observe().stable) is not None:
+        champion = registry.alias(model, CHAMPION)
+        if champion and champion.digest == stable.digest:
+            break
+        registry.set_alias(model, CHAMPION, stable.digest)
+        moved = stable.digest
+    return moved
