@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from weathervane.data.probes import Probe, read_probes
-from weathervane.errors import PackageError, UsageError
+from weathervane.errors import PackageError, RolloutRunningError, UsageError
 from weathervane.registry.package import DESCRIPTION
 from weathervane.registry.store import Store, package_key, probes_key
 from weathervane.registry.versions import CHALLENGER, CHAMPION, Registry
 from weathervane.rollout.loop import Outcome, Rollout
 from weathervane.rollout.plan import Plan
-from weathervane.rollout.port import Deployment, Release
+from weathervane.rollout.port import Deployment, Journal, Release
 
 
 def resolve(registry: Registry, store: Store, model: str, package: str) -> Release:
@@ -71,6 +71,21 @@ def roll_out(
     if outcome.promoted:
         repair_champion(rollout.deployment, registry, model)
     return outcome
+
+
+def take_back(rollout: Rollout, journal: Journal, *, who: str, why: str) -> Outcome | None:
+    """End the rollout that ``who`` began and that no process drives any more.
+
+    None when there is no such rollout: one of somebody else's, or one that is driven, stays.
+    """
+    try:
+        with journal.claim(who):
+            left = rollout.unfinished()
+    except RolloutRunningError:
+        return None
+    if left is None or left.begun_by != who:
+        return None
+    return rollout.abort(who, why)
 
 
 def repair_champion(deployment: Deployment, registry: Registry, model: str) -> str | None:

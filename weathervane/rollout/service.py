@@ -1,9 +1,11 @@
 """One service of this machine with all that its rollouts need: the place where they are wired."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from weathervane.config import state_folder
 from weathervane.local.platform import Platform
@@ -40,6 +42,14 @@ class LocalService:
     def registry(self) -> Registry:
         """Where its versions are named."""
         return Registry(self.platform.addresses().tracking, store=self.platform.store())
+
+    def record(self) -> list[dict[str, Any]]:
+        """What happened in its rollouts, the oldest first."""
+        try:
+            lines = self.journal.record.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in lines]
 
     def rollout(self, announce: Callable[[str], None] = lambda line: None) -> Rollout:
         """The engine over this service."""
