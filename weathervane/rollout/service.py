@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from weathervane.config import state_folder
+from weathervane.config import replicas, state_folder
 from weathervane.local.platform import Platform
 from weathervane.registry.store import Store
 from weathervane.registry.versions import Registry
@@ -26,7 +26,9 @@ class LocalService:
     @cached_property
     def deployment(self) -> LocalDeployment:
         """What serves it."""
-        return LocalDeployment(self.platform.state, self.name, self.platform.store())
+        return LocalDeployment(
+            self.platform.state, self.name, self.platform.store(), replicas=replicas()
+        )
 
     @cached_property
     def journal(self) -> FileJournal:
