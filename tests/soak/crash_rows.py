@@ -15,7 +15,6 @@ from pathlib import Path
 
 from tests.bench.figures import Figure, at_least, at_most, noted
 from tests.local.deaths import killed_at
-from tests.local.sites import await_true
 from tests.soak.ground import Ground
 from weathervane.data.probes import write_probes
 from weathervane.errors import DeploymentError, ExitCode, TrackingError
@@ -111,29 +110,29 @@ def aborted(ground: Ground, *, times: int) -> Iterator[Figure]:
     """Row 21: an abort before the canary is ready, at a step, and when nobody drives it."""
     right, asked, slowest = 0, 0, 0.0
     before = ground.live()
-    with ground.clients(_RATE) as clients, ThreadPoolExecutor(1) as pool:
+
+    def abort(why: str) -> None:
+        nonlocal right, asked, slowest
+        begun = time.monotonic()
+        ground.rollout().abort("soak", why)
+        slowest = max(slowest, time.monotonic() - begun)
+        right += ground.live() == before
+        asked += 1
+
+    with ground.clients(_RATE) as clients:
         for _ in range(times):
             for weight in (0, 10, 60):
                 plan = ground.plan(steps=(weight or 10,), min_requests=100_000, min_probes=0)
                 # At 0 its package is not there, so that it never gets further.
                 release = ground.good() if weight else Release(digest="dies".ljust(64, "0"), uri="")
-                under_way = pool.submit(ground.rollout().start, release, plan, (), "soak")
-                ground.await_canary(weight)
-                await_true(lambda: ground.rollout().unfinished() is not None)
-                begun = time.monotonic()
-                ground.rollout().abort("soak", "a person wants it")
-                slowest = max(slowest, time.monotonic() - begun)
-                under_way.result()
-                right += ground.live() == before
-                asked += 1
+                with ThreadPoolExecutor(1) as pool:
+                    pool.submit(ground.rollout().start, release, plan, (), "soak")
+                    ground.await_canary(weight)
+                    abort("a person wants it")
             orphan = _start(ground, ground.good(), ground.plan(min_requests=10**6, min_probes=0))
             # Dead at a moment by which its canary is there.
             assert killed_at(40, orphan)
-            begun = time.monotonic()
-            ground.rollout().abort("soak", "nobody drives it")
-            slowest = max(slowest, time.monotonic() - begun)
-            right += ground.live() == before
-            asked += 1
+            abort("nobody drives it")
     kept = _files(ground)
     idle = ground.rollout().abort("soak", "there is none")
     yield at_least("21: aborts that left weight 0 and no canary", right, asked)
