@@ -31,6 +31,7 @@ _GRPC_SERVICE = "/inference.GRPCInferenceService/"
 _TYPES = "type.googleapis.com/envoy"
 # A request whose connection is refused or lost is sent once more, to another replica if there is
 # one: a classification has no effect, so it may be done twice. What a server answers is its answer.
+# (A body of more than 1 MiB, which Envoy does not keep, is not sent again.)
 _RETRIES: Mapping[str, Any] = {
     "retry_on": "connect-failure,refused-stream,reset",
     "num_retries": 1,

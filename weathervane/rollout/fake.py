@@ -92,7 +92,7 @@ class FakeDeployment:
         return self._of_live(self._counts)
 
     def mirrored(self) -> Mapping[str, Counts]:
-        """See `Deployment`."""
+        """See `MirroringDeployment`."""
         self._flow()
         return self._of_live(self._mirrored)
 
@@ -136,7 +136,7 @@ class FakeDeployment:
             self._mirror = 0
 
     def set_mirror(self, percent: int) -> None:
-        """See `Deployment`."""
+        """See `MirroringDeployment`."""
         if not self._canary:
             raise DeploymentError("there is no canary to send copies to")
         if percent and (self._weight or not self._stable):

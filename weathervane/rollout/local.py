@@ -24,7 +24,7 @@ _SERVICE = re.compile(r"[a-z0-9]([a-z0-9-]{0,56}[a-z0-9])?")
 
 
 class LocalDeployment:
-    """See `Deployment`.
+    """See `MirroringDeployment`.
 
     Packages come from ``store``; a new revision gets so many ``replicas``, each of which is a
     process of the command ``predictor``.
@@ -70,7 +70,7 @@ class LocalDeployment:
         return self._gateway.counts(self._routes())
 
     def mirrored(self) -> Mapping[str, Counts]:
-        """See `Deployment`."""
+        """See `MirroringDeployment`."""
         return self._gateway.counts(self._routes(), Use.MIRROR)
 
     def predict(self, revision: str, pictures: Sequence[bytes]) -> list[Prediction]:
@@ -107,7 +107,7 @@ class LocalDeployment:
             )
 
     def set_mirror(self, percent: int) -> None:
-        """See `Deployment`."""
+        """See `MirroringDeployment`."""
         with self._serving.alone():
             routes = self._with_canary(percent)
             if percent and not routes.stable:

@@ -17,7 +17,7 @@ class Capability(StrEnum):
     """What a platform can do with traffic. A plan that needs a missing one is refused."""
 
     WEIGHT = "weight"
-    # `Deployment.set_mirror` and `Deployment.mirrored`.
+    # It is a `MirroringDeployment`.
     MIRROR = "mirror"
     # A request whose header ``x-weathervane-revision`` names a role (``stable``, ``canary``) or a
     # live revision goes there, outside of the split and of `Deployment.counts`. Any other name is
@@ -98,15 +98,6 @@ class Deployment(Protocol):
         A canary that serves gets no copies any more.
         """
 
-    def set_mirror(self, percent: int) -> None:
-        """Send the canary copies of ``percent`` of stable's requests; nobody gets its answers.
-
-        Refused when the canary serves, or when there is no stable. Needs `Capability.MIRROR`.
-        """
-
-    def mirrored(self) -> Mapping[str, Counts]:
-        """Copies that were sent by `set_mirror`, as `counts`, which does not hold them."""
-
     def promote(self) -> None:
         """Make the canary the stable revision with all traffic, and retire the old one.
 
@@ -118,6 +109,19 @@ class Deployment(Protocol):
 
         Does nothing when there is no canary. Without a stable revision nothing is served.
         """
+
+
+class MirroringDeployment(Deployment, Protocol):
+    """A deployment with `Capability.MIRROR`."""
+
+    def set_mirror(self, percent: int) -> None:
+        """Send the canary copies of ``percent`` of stable's requests; nobody gets its answers.
+
+        Refused when the canary serves, or when there is no stable revision.
+        """
+
+    def mirrored(self) -> Mapping[str, Counts]:
+        """Copies that each live revision got, as `counts`, which does not hold them."""
 
 
 class Journal(Protocol):
