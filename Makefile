@@ -78,6 +78,10 @@ bench-judgement: setup ## The judgement on made-up traffic: false alarms, what i
 soak-kill: setup ## A rollout killed at 20 seeded moments and started again
 	@$(PY) -m tests.soak.kills
 
+.PHONY: soak-rollout
+soak-rollout: setup ## Rollouts through real Envoy against the reliability bounds; ROWS="1 9" for some
+	@$(PY) -m tests.soak.rollout $(if $(ROWS),--rows $(ROWS))
+
 .PHONY: lock
 lock: ## Choose exact versions anew and write the requirement files
 	@$(LOCK) --all-extras --group dev -o requirements/all.txt pyproject.toml

@@ -252,6 +252,20 @@ def tracking_run(environment: Mapping[str, str] = os.environ) -> str | None:
     return environment.get("MLFLOW_RUN_ID") or None
 
 
+def replicas(environment: Mapping[str, str] = os.environ) -> int:
+    """How many predictors a new revision gets on one machine: ``WEATHERVANE_REPLICAS``, or 1.
+
+    Raises:
+        UsageError: when it is no number from 1 on.
+    """
+    asked = environment.get("WEATHERVANE_REPLICAS", "1")
+    _require(
+        asked.isdecimal() and int(asked) > 0,
+        f"WEATHERVANE_REPLICAS must be a number from 1 on, got {asked!r}",
+    )
+    return int(asked)
+
+
 def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Where one machine keeps its platform: ``WEATHERVANE_STATE``, or ``.weathervane`` here."""
     return Path(environment.get("WEATHERVANE_STATE", ".weathervane")).absolute()

@@ -23,6 +23,7 @@ from pipelines.run import PipelineResult, run_training
 from weathervane.data.scenes import write_sample
 from weathervane.data.sources import list_pictures
 from weathervane.errors import PlatformError
+from weathervane.folders import forget_old_runs
 from weathervane.local import processes
 from weathervane.local.platform import Platform
 from weathervane.registry.package import read_package
@@ -92,6 +93,7 @@ class _Stage:
             addresses = self.platform.up(progress=self._say)
             sample.result()
             ended(f"up: gateway {addresses.gateway}, MLflow {addresses.tracking}")
+        forget_old_runs(self._folder.parent)
         self._folder.mkdir(parents=True)
         self._service = open_service(SERVICE, self.platform.state)
         self._releaser = Releaser(self._service, self._script.plan, "demo", self._say)

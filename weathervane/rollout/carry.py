@@ -26,7 +26,7 @@ from weathervane.rollout.decide import (
 )
 from weathervane.rollout.judgement import ProbeFigures, compare_labels
 from weathervane.rollout.ledger import Ledger
-from weathervane.rollout.port import Capability, Deployment, Live, Mirrors, Revision
+from weathervane.rollout.port import Capability, Deployment, Live, MirroringDeployment, Revision
 from weathervane.rollout.state import Phase, RolloutState
 from weathervane.rollout.watch import Answer, Watch
 
@@ -136,7 +136,7 @@ class Carrier:
         self._insist(state, lambda: self._route(state.weight, state.mirror))
         self._clock.sleep(state.plan.settle_seconds)
         # What ended before the new weight acted belongs to the rollout, not to this step.
-        counts = self._insist(state, self._deployment.counts)
+        counts = self._insist(state, lambda: self._watch.counts(state))
         evidence = state.evidence.restarted()
         state = replace(state.tally(counts), in_step={}, evidence=evidence, step_begun=True)
         self._watch.begin()
@@ -144,10 +144,10 @@ class Carrier:
         return state
 
     def _route(self, weight: int, mirror: int) -> None:
-        if Capability.MIRROR in self._deployment.capabilities:
-            cast(Mirrors, self._deployment).mirror(mirror)
-        if not mirror:
-            self._deployment.set_weight(weight)
+        self._deployment.set_weight(weight)
+        # A canary that serves gets no copies any more.
+        if not weight and Capability.MIRROR in self._deployment.capabilities:
+            cast(MirroringDeployment, self._deployment).set_mirror(mirror)
 
     def _promote(self, state: RolloutState) -> RolloutState:
         """Make the canary stable; one that somebody removed or replaced is not promoted."""
@@ -190,7 +190,7 @@ class Carrier:
         self._insist(state, lambda: self._route(0, 0))
         self._clock.sleep(state.plan.settle_seconds)
         try:
-            state = state.tally(self._deployment.counts())
+            state = state.tally(self._watch.counts(state))
         except DeploymentError as error:
             # Figures that cannot be read hold no way back up.
             self._ledger.say(f"the last figures cannot be read: {error}")

@@ -56,7 +56,6 @@ def start(
     Started again after it was killed, it goes on where it was.
     """
     from weathervane.data.probes import read_probes
-    from weathervane.rollout.hooks import Hooks
     from weathervane.rollout.release import fetch_probes, repair_champion, resolve, roll_out
     from weathervane.rollout.service import open_service
 
@@ -79,7 +78,6 @@ def start(
         probes=read_probes(probes) if probes else fetch_probes(service.store, release),
         who=named(who),
         replayed=_pictures(replay) if replay else (),
-        outside=lambda chosen: Hooks(model, chosen.webhooks, say=typer.echo),
         again=again,
     )
     if outcome.state is None:
@@ -147,10 +145,12 @@ def schema() -> None:
 
 
 def _leave(service: "LocalService", outcome: "Outcome", summary: Path | None) -> None:
-    from weathervane.rollout.summary import add_to, markdown
+    from weathervane.rollout.summary import as_markdown
 
-    if summary and outcome.state:
-        add_to(summary, markdown(service.name, service.journal.entries(), outcome.state.id))
+    if summary:
+        # Others may have written there before: GitHub's is one file a step.
+        with summary.open("a", encoding="utf-8") as file:
+            file.write(as_markdown(outcome, service.record()) + "\n")
     raise typer.Exit(outcome.exit_code)
 
 

@@ -50,6 +50,9 @@ class Behaviour:
     label: Callable[[bytes], str] = bytes.decode
 
 
+_CAPABILITIES = frozenset({Capability.WEIGHT, Capability.MIRROR, Capability.HEADER_ROUTES})
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Running:
     revision: Revision
@@ -63,7 +66,7 @@ class FakeDeployment:
         self,
         clock: FakeClock,
         *,
-        capabilities: frozenset[Capability] = frozenset({Capability.WEIGHT, Capability.MIRROR}),
+        capabilities: frozenset[Capability] = _CAPABILITIES,
         service: str = "weather",
         requests_per_second: float = 100.0,
         behaviours: Mapping[str, Behaviour] | None = None,
@@ -79,6 +82,7 @@ class FakeDeployment:
         self._weight = 0
         self._mirror = 0
         self._counts: dict[str, Counts] = {}
+        self._mirrored: dict[str, Counts] = {}
         self._flowed_until = clock.monotonic()
         self._started = 0
 
@@ -94,11 +98,22 @@ class FakeDeployment:
     def counts(self) -> Mapping[str, Counts]:
         """See `Deployment`."""
         self._flow()
-        return {
-            running.revision.name: self._counts.get(running.revision.name, Counts())
-            for running in (self._stable, self._canary)
-            if running
-        }
+        return self._of_live(self._counts)
+
+    def mirrored(self) -> Mapping[str, Counts]:
+        """See `MirroringDeployment`."""
+        self._flow()
+        return self._of_live(self._mirrored)
+
+    def reached_by(self, header: str) -> str | None:
+        """The revision that a request with this ``x-weathervane-revision`` reaches.
+
+        None: it is ordinary traffic.
+        """
+        for role, running in (("stable", self._stable), ("canary", self._canary)):
+            if running and header in (role, running.revision.name):
+                return running.revision.name
+        return None
 
     def predict(self, revision: str, pictures: Sequence[bytes]) -> list[Prediction]:
         """See `Deployment`."""
@@ -126,11 +141,15 @@ class FakeDeployment:
             raise DeploymentError("there is no canary to send traffic to")
         self._flow()
         self._weight = percent
+        if percent:
+            self._mirror = 0
 
-    def mirror(self, percent: int) -> None:
-        """See `Mirrors`."""
+    def set_mirror(self, percent: int) -> None:
+        """See `MirroringDeployment`."""
         if not self._canary:
-            raise DeploymentError("there is no canary to copy traffic to")
+            raise DeploymentError("there is no canary to send copies to")
+        if percent and (self._weight or not self._stable):
+            raise DeploymentError("copies are of stable's traffic, for a canary that serves none")
         self._flow()
         self._mirror = percent
 
@@ -149,6 +168,7 @@ class FakeDeployment:
         """Let every counter start again at zero, as when a process is restarted."""
         self._flow()
         self._counts.clear()
+        self._mirrored.clear()
 
     def _seen(self, running: _Running | None) -> Revision | None:
         if running is None:
@@ -171,16 +191,20 @@ class FakeDeployment:
         to_canary = round(requests * self._weight / 100)
         for running, share in ((self._canary, to_canary), (self._stable, requests - to_canary)):
             if running:
-                self._count(running, share)
+                self._count(running, share, self._counts)
             else:
                 self.lost += share
         if self._canary and self._mirror:
-            self._count(self._canary, round((requests - to_canary) * self._mirror / 100))
+            self._count(self._canary, round(requests * self._mirror / 100), self._mirrored)
 
-    def _count(self, running: _Running, requests: int) -> None:
+    def _of_live(self, counts: Mapping[str, Counts]) -> dict[str, Counts]:
+        live = [one.revision.name for one in (self._stable, self._canary) if one]
+        return {name: counts.get(name, Counts()) for name in live}
+
+    def _count(self, running: _Running, requests: int, into: dict[str, Counts]) -> None:
         behaviour = self._behaviour(running)
         name = running.revision.name
-        self._counts[name] = self._counts.get(name, Counts()) + Counts(
+        into[name] = into.get(name, Counts()) + Counts(
             requests=requests,
             errors=round(requests * behaviour.error_share),
             latency=tuple(requests * hit for hit in observe_latencies([behaviour.latency_seconds])),

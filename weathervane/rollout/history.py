@@ -7,9 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from weathervane.rollout.state import ENDS
+from weathervane.rollout.state import ENDS, Phase
 
 _ENDS = frozenset(phase.value for phase in ENDS)
+_IN_WORDS = {
+    Phase.PROMOTED: "promoted",
+    Phase.ROLLED_BACK: "taken back",
+    Phase.CONCLUDED: "good verdict, nothing promoted",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +26,7 @@ class Past:
     begun_by: str
     package: str
     strategy: str
-    end: str | None = None
+    end: Phase | None = None
     ended_at: str | None = None
     why: str = ""
 
@@ -35,6 +40,11 @@ class Moment:
     what: str
     why: str
     times: int = 1
+
+
+def in_words(phase: Phase | None) -> str:
+    """How a rollout ended."""
+    return _IN_WORDS.get(phase, "not ended") if phase else "not ended"
 
 
 def rollouts_of(record: Iterable[Mapping[str, Any]]) -> list[Past]:
@@ -52,7 +62,7 @@ def rollouts_of(record: Iterable[Mapping[str, Any]]) -> list[Past]:
             )
         elif event in _ENDS and name in rollouts:
             rollouts[name] = replace(
-                rollouts[name], end=event, ended_at=entry["at"], why=entry["why"]
+                rollouts[name], end=Phase(event), ended_at=entry["at"], why=entry["why"]
             )
     return list(rollouts.values())
 

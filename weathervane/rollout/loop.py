@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from uuid import uuid4
 
 from weathervane.data.probes import Probe as LabelledPicture
-from weathervane.errors import DeploymentError, RolloutRunningError
+from weathervane.errors import DeploymentError, RolloutRunningError, UsageError
 from weathervane.rollout.admission import admit
 from weathervane.rollout.asking import Asking
 from weathervane.rollout.carry import Carrier
@@ -27,7 +27,11 @@ from weathervane.rollout.wishes import Kind
 
 
 class Rollout:
-    """Drives one service's rollouts, and speaks to whoever drives them."""
+    """Drives one service's rollouts.
+
+    ``outside`` makes out of a plan who is told of them and who is asked; a plan with webhooks is
+    refused without it.
+    """
 
     def __init__(
         self,
@@ -36,7 +40,9 @@ class Rollout:
         *,
         clock: Clock | None = None,
         announce: Callable[[str], None] = lambda line: None,
+        outside: Callable[[Plan], Outside] | None = None,
     ) -> None:
+        self._outside = outside
         self._deployment = deployment
         self._journal = journal
         self._clock = clock or SystemClock()
@@ -50,7 +56,6 @@ class Rollout:
         who: str,
         *,
         replayed: Sequence[bytes] = (),
-        outside: Callable[[Plan], Outside] | None = None,
         again: bool = False,
     ) -> Outcome:
         """Roll ``release`` out, or go on with its rollout where a killed process left it.
@@ -61,7 +66,6 @@ class Rollout:
             probes: labelled pictures, at least as many as the plan asks for.
             who: asks for it.
             replayed: pictures without labels; by default the probes'.
-            outside: makes out of a plan who is told and who is asked; nobody by default.
             again: try a package once more that the last rollout took back. Without it that
                 rollout's end stands, so that whoever starts a command again undoes no abort.
 
@@ -83,7 +87,7 @@ class Rollout:
                     return Outcome(promoted=False, why=_stands(last), state=last)
                 pictures = {"probes": len(probes), "replayed": len(replayed)}
                 admit(self._deployment, live, release, plan, **pictures)
-                self._ledger.outside = outside(plan) if outside else self._ledger.outside
+                self._reach_out(plan)
                 state = self._begin(release, plan, who, live)
             elif state.release.digest != release.digest:
                 raise RolloutRunningError(
@@ -91,12 +95,9 @@ class Rollout:
                     "start it again with that package, or abort it"
                 )
             else:
-                self._ledger.outside = outside(state.plan) if outside else self._ledger.outside
+                self._reach_out(state.plan)
                 self._ledger.say(f"going on with rollout {state.id} at {state.weight} %")
-            try:
-                return self._drive(state, probes, replayed)
-            finally:
-                self._ledger.outside.finish()
+            return self._drive_and_finish(state, probes, replayed)
 
     def abort(self, who: str, why: str) -> Outcome | None:
         """End the present rollout by taking the canary back. None when there is no rollout."""
@@ -108,10 +109,22 @@ class Rollout:
         try:
             with self._journal.claim(who):
                 left = self.unfinished()
-                return self._drive(left, (), ()) if left else None
+                if left is None:
+                    return None
+                try:
+                    self._reach_out(left.plan)
+                except UsageError as error:
+                    # Whoever aborts may lack the secrets of those who are told.
+                    self._ledger.say(f"nobody outside is told: {error}")
+                return self._drive_and_finish(left, (), ())
         except RolloutRunningError:
             self._ledger.say("the process that drives the rollout has been told")
             return asking.follow(give_up_after=state.plan.start_seconds)
+
+    @property
+    def deployment(self) -> Deployment:
+        """What it moves the traffic of."""
+        return self._deployment
 
     def unfinished(self) -> RolloutState | None:
         """The rollout that was begun and has not ended."""
@@ -154,6 +167,20 @@ class Rollout:
         self._ledger.record(state, "begun", {**begun, "plan": state.as_mapping()["plan"]})
         self._ledger.write(state)
         return state
+
+    def _reach_out(self, plan: Plan) -> None:
+        if self._outside:
+            self._ledger.outside = self._outside(plan)
+        elif plan.webhooks:
+            raise UsageError("the plan has webhooks, and nothing here can call them")
+
+    def _drive_and_finish(
+        self, state: RolloutState, probes: Sequence[LabelledPicture], replayed: Sequence[bytes]
+    ) -> Outcome:
+        try:
+            return self._drive(state, probes, replayed)
+        finally:
+            self._ledger.outside.finish()
 
     def _drive(
         self, state: RolloutState, probes: Sequence[LabelledPicture], replayed: Sequence[bytes]

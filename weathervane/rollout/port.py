@@ -17,7 +17,12 @@ class Capability(StrEnum):
     """What a platform can do with traffic. A plan that needs a missing one is refused."""
 
     WEIGHT = "weight"
+    # It is a `MirroringDeployment`.
     MIRROR = "mirror"
+    # A request whose header ``x-weathervane-revision`` names a role (``stable``, ``canary``) or a
+    # live revision goes there, outside of the split and of `Deployment.counts`. Any other name is
+    # ordinary traffic: whoever keeps to a canary is served when it is gone. The same header of the
+    # answer says who gave it.
     HEADER_ROUTES = "header-routes"
     HISTORY = "history"
 
@@ -51,7 +56,7 @@ class Live:
     stable: Revision | None
     canary: Revision | None
     weight: int
-    mirror: int = 0
+    mirror: int = 0  # percent of stable's traffic of which the canary gets copies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +83,8 @@ class Deployment(Protocol):
     def counts(self) -> Mapping[str, Counts]:
         """Traffic of each live revision by its name; counters that may start again at zero.
 
-        A revision whose figures cannot be read is absent from the answer, never zero.
+        A revision whose figures cannot be read, of all its replicas, is absent from the answer:
+        never zero, never less. A request that was tried again and then answered is one error.
         """
 
     def predict(self, revision: str, pictures: Sequence[bytes]) -> list[Prediction]:
@@ -91,7 +97,10 @@ class Deployment(Protocol):
         """
 
     def set_weight(self, percent: int) -> None:
-        """Send ``percent`` (0 to 100) of the traffic to the canary; on return it acts."""
+        """Send ``percent`` (0 to 100) of the traffic to the canary; on return it acts.
+
+        A canary that serves gets no copies any more.
+        """
 
     def promote(self) -> None:
         """Make the canary the stable revision with all traffic, and retire the old one.
@@ -106,14 +115,17 @@ class Deployment(Protocol):
         """
 
 
-class Mirrors(Protocol):
-    """What a `Deployment` with `Capability.MIRROR` can do besides."""
+class MirroringDeployment(Deployment, Protocol):
+    """A deployment with `Capability.MIRROR`."""
 
-    def mirror(self, percent: int) -> None:
-        """Copy ``percent`` (0 to 100) of stable's requests to the canary; on return it acts.
+    def set_mirror(self, percent: int) -> None:
+        """Send the canary copies of ``percent`` of stable's requests; nobody gets its answers.
 
-        Nobody gets the canary's answers. They are counted as its traffic is.
+        Refused when the canary serves, or when there is no stable revision.
         """
+
+    def mirrored(self) -> Mapping[str, Counts]:
+        """Copies that each live revision got, as `counts`, which does not hold them."""
 
 
 class Journal(Protocol):

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from weathervane.rollout.history import Moment, moments_of, rollouts_of
-from weathervane.rollout.summary import told
+from weathervane.rollout.history import Moment, in_words, moments_of, rollouts_of
 from weathervane.rollout.timeline import TITLES, cells, steps_of
 
 _WIDTH, _HEIGHT = 900, 160
@@ -34,7 +33,7 @@ def render(service: str, record: Sequence[dict[str, Any]], rollout: str) -> str:
     return environment.get_template("report.html.j2").render(
         service=service,
         past=past,
-        told=told(past),
+        told=in_words(past.end),
         titles=TITLES,
         steps=[(cells(step), step.why) for step in steps_of(record, rollout)],
         moments=moments,

@@ -1,69 +1,47 @@
-"""A rollout as Markdown, for the page of a CI run.
+"""The end of a rollout in Markdown, as pipelines and continuous integration show it. Pure.
 
-In: the record of rollouts. Out: one section of text.
+In: an `Outcome` and the rollout record. Out: text with a table of the steps and their figures.
 """
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
-from weathervane.rollout.history import Past, moments_of, rollouts_of
+from weathervane.rollout.history import in_words, moments_of
+from weathervane.rollout.outcome import Outcome
 from weathervane.rollout.timeline import TITLES, cells, steps_of
+from weathervane.rollout.wishes import Kind
+
+_ASKED = frozenset(kind.value for kind in Kind)
 
 
-def markdown(service: str, record: Iterable[Mapping[str, Any]], rollout: str) -> str:
-    """One rollout with its figures; pairs are canary / stable.
-
-    Raises:
-        KeyError: when the record does not hold it.
-    """
+def as_markdown(outcome: Outcome, record: Iterable[Mapping[str, Any]]) -> str:
+    """Tell how it ended and why; pairs in the table are canary / stable."""
+    state = outcome.state
+    if state is None:
+        return f"# Rollout: nothing to do\n\n{_plain(outcome.why)}.\n"
     entries = list(record)
-    past = {past.id: past for past in rollouts_of(entries)}[rollout]
+    ended = in_words(state.phase)
     lines = [
-        f"### Rollout of {service}: {told(past)}",
-        "",
-        _text(past.why),
-        "",
-        f"- package `{past.package}`",
-        f"- strategy {past.strategy}, begun {past.begun_at} by {_text(past.begun_by)}",
-        f"- rollout `{past.id}`",
-        "",
+        f"# Rollout {state.id}: {ended}\n",
+        f"Package `{state.release.digest}`, strategy {state.plan.strategy}, begun by "
+        f"{_plain(state.begun_by)} at {state.begun_at}.\n",
+        f"**{ended.capitalize()}**: {_plain(outcome.why)}.\n",
         _row(TITLES),
-        _row(["--:"] * (len(TITLES) - 1) + ["---"]),
-        *(_row(cells(step)) for step in steps_of(entries, rollout)),
+        f"|{'---:|' * (len(TITLES) - 1)}---|",
     ]
-    people = [m for m in moments_of(entries, rollout) if m.what in _ASKED]
-    if people:
-        lines += ["", *(f"- {m.at} at {m.weight} %: {m.what}: {_text(m.why)}" for m in people)]
+    for step in steps_of(entries, state.id):
+        *figures, decided = cells(step)
+        lines.append(_row([*figures, f"{decided}: {_plain(step.why)}"]))
+    asked = [moment for moment in moments_of(entries, state.id) if moment.what in _ASKED]
+    if asked:
+        lines += ["", *(f"- {m.what} at {m.weight} %, {m.at}: {_plain(m.why)}" for m in asked)]
     return "\n".join(lines) + "\n"
 
 
-def add_to(file: Path, text: str) -> None:
-    """Put a section behind what a file holds: the way of GitHub's ``GITHUB_STEP_SUMMARY``."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a", encoding="utf-8") as summary:
-        summary.write(f"{text}\n")
-
-
-def told(past: Past) -> str:
-    """How it ended, in words."""
-    return {
-        "promoted": "promoted",
-        "rolled-back": "taken back",
-        "concluded": "a good verdict; nothing was promoted",
-    }.get(past.end or "", "not ended")
-
-
-_ASKED = frozenset({"abort", "pause", "resume", "approve", "promote", "force"})
-
-
 def _row(values: Iterable[str]) -> str:
-    return f"| {' | '.join(map(_text, values))} |"
+    return f"| {' | '.join(values)} |"
 
 
-def _text(words: str) -> str:
-    """Words from outside as plain text: no tables, tags, links or lines of their own."""
-    plain = " ".join(words.split())
-    for mark in "\\|<>[]`*_":
-        plain = plain.replace(mark, f"\\{mark}")
-    return plain
+def _plain(text: str) -> str:
+    """Words of people and servers, on one line and without Markdown of their own."""
+    return " ".join(text.split()).translate({ord(mark): f"\\{mark}" for mark in "\\`*_[]<>|#"})

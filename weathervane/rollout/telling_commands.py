@@ -44,12 +44,12 @@ def history(model: Model = "weather") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from weathervane.rollout.history import rollouts_of
+    from weathervane.rollout.history import in_words, rollouts_of
     from weathervane.rollout.service import open_service
 
     shown = Table("rollout", "by", "package", "strategy", "ended", "why", box=None)
     for past in rollouts_of(open_service(model).journal.entries()):
-        end = past.end or "not ended"
+        end = in_words(past.end)
         shown.add_row(
             past.id, escape(past.begun_by), past.package[:12], past.strategy, end, escape(past.why)
         )

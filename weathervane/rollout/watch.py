@@ -6,14 +6,14 @@ In: a `Deployment` and the state so far. Out: the state with the counters' growt
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from weathervane.errors import DeploymentError
 from weathervane.rollout.clock import Clock
 from weathervane.rollout.counts import Counts
 from weathervane.rollout.decide import Observed
 from weathervane.rollout.ledger import Ledger
-from weathervane.rollout.port import Deployment, Live, Revision
+from weathervane.rollout.port import Deployment, Live, MirroringDeployment, Revision
 from weathervane.rollout.state import RolloutState
 from weathervane.rollout.wishes import Kind
 
@@ -43,7 +43,7 @@ class Watch:
         live, counts = self.insist(
             state,
             state.plan.patience_seconds,
-            lambda: (self._deployment.observe(), self._deployment.counts()),
+            lambda: (self._deployment.observe(), self.counts(state)),
         )
         now = self._clock.monotonic()
         passed, self._looked_at = now - self._looked_at, now
@@ -57,6 +57,24 @@ class Watch:
             seconds_held=state.seconds_held + (passed if state.held else 0.0),
         )
         return state, _observed(state, live, canary, stable), live
+
+    def counts(self, state: RolloutState) -> Mapping[str, Counts]:
+        """Traffic of each live revision; copies are the canary's while it gets them.
+
+        Raises:
+            DeploymentError: when the platform does not answer.
+        """
+        counts = dict(self._deployment.counts())
+        if not state.mirror:
+            return counts
+        copies = cast(MirroringDeployment, self._deployment).mirrored()
+        canary = self._deployment.observe().canary
+        if canary and canary.name in counts:
+            # Copies that cannot be read are no evidence, and neither is the rest without them.
+            of_canary = counts.pop(canary.name)
+            if canary.name in copies:
+                counts[canary.name] = of_canary + copies[canary.name]
+        return counts
 
     def insist(self, state: RolloutState, seconds: float, call: Callable[[], Answer]) -> Answer:
         """Call the platform until it does as it is asked; a refusal may pass, a conflict too.

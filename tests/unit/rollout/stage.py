@@ -80,18 +80,17 @@ class Stage:
                 self.ask(person.kind, "bert", f"his {person.kind.value}")
 
     def rollout(self, deployment: Any = None, journal: Any = None) -> Rollout:
+        outside = self.outside
         return Rollout(
             deployment or self.deployment,
             journal or self.journal,
             clock=self.clock,
             announce=self.said.append,
+            outside=(lambda plan: outside) if outside else None,
         )
 
     def start(self, rollout: Rollout, release: Release = NEW, plan: Plan = PLAN) -> Outcome:
-        outside = self.outside
-        return rollout.start(
-            release, plan, PROBES, "anna", outside=(lambda plan: outside) if outside else None
-        )
+        return rollout.start(release, plan, PROBES, "anna")
 
     def run(self, release: Release = NEW, plan: Plan = PLAN) -> Outcome:
         return self.start(self.rollout(), release, plan)
@@ -122,14 +121,13 @@ class Killed(BaseException):
 
 @dataclass
 class Mortal:
-    """Wraps a port; dies at the n-th write of all that share ``fuse``, before or after it."""
+    """Wraps a port; dies just after the n-th write of all that share ``fuse``."""
 
     wrapped: Any
     fuse: list[int]
-    die_after_the_write: bool
     writes: tuple[str, ...] = (
         *("write", "append"),
-        *("start_canary", "set_weight", "mirror", "promote", "rollback"),
+        *("start_canary", "set_weight", "set_mirror", "promote", "rollback"),
     )
 
     def __getattr__(self, name: str) -> Any:
@@ -139,8 +137,6 @@ class Mortal:
 
         def write(*args: Any) -> Any:
             self.fuse[0] -= 1
-            if self.fuse[0] == 0 and not self.die_after_the_write:
-                raise Killed
             result = attribute(*args)
             if self.fuse[0] == 0:
                 raise Killed

@@ -38,6 +38,9 @@ class FakeService:
     def registry(self) -> Any:
         return SimpleNamespace(alias=lambda model, name: OLD)
 
+    def record(self) -> Any:
+        return list(self.journal.entries())
+
     def rollout(self, announce: Any = print) -> Rollout:
         return Rollout(self.stage.deployment, self.journal, clock=self.stage.clock)
 
@@ -147,7 +150,7 @@ def test_whoever_waits_gets_the_end_and_a_summary(stage: Stage, tmp_path, people
     answer = run("wait", "--summary", summary)
 
     assert answer.exit_code == code
-    assert summary.read_text().startswith("### Rollout of weather: ")
+    assert summary.read_text().startswith("# Rollout ")
 
 
 def test_to_wait_for_nothing_is_no_error(stage: Stage):

@@ -247,12 +247,10 @@ def test_requests_that_fail_while_the_canary_is_taken_back_are_counted():
     assert failed == [outcome.state.in_all["weather-00002"].errors]
 
 
-def kill_at(stage: Stage, write: int, after: bool) -> bool:
+def kill_at(stage: Stage, write: int) -> bool:
     """Run a rollout that dies at a write; whether it lived that long."""
     fuse = [write]
-    rollout = stage.rollout(
-        Mortal(stage.deployment, fuse, after), Mortal(stage.journal, fuse, after)
-    )
+    rollout = stage.rollout(Mortal(stage.deployment, fuse), Mortal(stage.journal, fuse))
     try:
         rollout.start(NEW, PLAN, PROBES, "anna")
     except Killed:
@@ -285,7 +283,7 @@ def test_traffic_of_the_old_weight_is_no_evidence_of_a_step_that_was_killed_as_i
 
 def test_a_killed_rollout_is_not_continued_with_another_package():
     stage = Stage()
-    assert kill_at(stage, 9, after=True)
+    assert kill_at(stage, 9)
 
     with pytest.raises(RolloutRunningError, match=NEW.digest[:12]):
         stage.run(OTHER)
@@ -293,7 +291,7 @@ def test_a_killed_rollout_is_not_continued_with_another_package():
 
 def test_a_killed_rollout_can_be_aborted_by_anybody():
     stage = Stage()
-    assert kill_at(stage, 9, after=True)
+    assert kill_at(stage, 9)
 
     outcome = stage.rollout().abort("bert", "its machine died")
 
@@ -304,7 +302,7 @@ def test_a_killed_rollout_can_be_aborted_by_anybody():
 
 def test_the_abort_of_a_rollout_that_died_before_its_canary_starts_none():
     stage = Stage()
-    assert kill_at(stage, 3, after=False)
+    assert kill_at(stage, 2)
     assert stage.deployment.observe().canary is None
     started: list[Release] = []
     stage.deployment.start_canary = started.append  # type: ignore[method-assign]
@@ -337,7 +335,7 @@ def test_time_without_a_watcher_proves_nothing():
     stage = Stage()
     patient = Plan(steps=(10,), hold_seconds=30, min_requests=1000, patience_seconds=60)
     fuse = [20]
-    rollout = stage.rollout(journal=Mortal(stage.journal, fuse, True))
+    rollout = stage.rollout(journal=Mortal(stage.journal, fuse))
     with pytest.raises(Killed):
         rollout.start(NEW, patient, PROBES, "anna")
     died_at = rollout.last()
