@@ -48,8 +48,9 @@ down: setup ## Stop everything that `make up` started; what is stored stays
 	@$(WEATHERVANE) local down
 
 .PHONY: golden
-golden: setup ## Recompile the pipelines and rewrite their golden YAML
+golden: setup ## Recompile the pipelines and rewrite their golden YAML, and the schema of plans
 	@$(PY) -m pipelines.compile
+	@$(WEATHERVANE) rollout schema > docs/plan.schema.json
 
 .PHONY: check
 check: setup ## Linters, types, import contracts, unit tests: at most a minute
@@ -71,9 +72,17 @@ test: setup ## Everything that needs no cluster and no accelerator
 bench-demo: setup ## The demo against its bounds: twice on samples, two at once, on photographs if there are
 	@$(PY) -m tests.bench.demo
 
+.PHONY: bench-judgement
+bench-judgement: setup ## The judgement on made-up traffic: false alarms, what is found, how soon
+	@$(PY) -m tests.bench.judgement
+
 .PHONY: soak-kill
 soak-kill: setup ## A rollout killed at 20 seeded moments and started again
 	@$(PY) -m tests.soak.kills
+
+.PHONY: soak-rollout
+soak-rollout: setup ## Rollouts through real Envoy against the reliability bounds; ROWS="1 9" for some
+	@$(PY) -m tests.soak.rollout $(if $(ROWS),--rows $(ROWS))
 
 .PHONY: lock
 lock: ## Choose exact versions anew and write the requirement files
