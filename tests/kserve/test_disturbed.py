@@ -25,9 +25,11 @@ from tests.platform.objects import RefusedError
 from tests.platform.pods import Behaviour
 from tests.platform.server import Fault
 from weathervane.errors import DeploymentError, RolloutRunningError
+from weathervane.rollout.asking import Asking
 from weathervane.rollout.kserve.api import CONFIG_MAP
 from weathervane.rollout.kserve.lease import Claim
 from weathervane.rollout.port import Release
+from weathervane.rollout.wishes import Kind
 
 pytestmark = pytest.mark.process
 
@@ -232,9 +234,7 @@ def test_an_abort_at_any_weight_leaves_none(stage, weight):
     def abort(now: float) -> None:
         if stage.deployment.observe().weight == weight and not asked:
             asked.append(weight)
-            state = stage.rollout().unfinished()
-            assert state is not None
-            stage.journal.ask({"rollout": state.id, "who": "boris", "why": "a test"})
+            Asking(stage.journal).ask(Kind.ABORT, "boris", "a test")
 
     # At weight 0 the rollout sleeps only while the canary starts.
     stage.cluster.behaviours[NEW.digest] = Behaviour(ready_after_seconds=0.1)
