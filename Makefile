@@ -84,6 +84,10 @@ soak-kill: setup ## A rollout killed at 20 seeded moments and started again
 soak-rollout: setup ## Rollouts through real Envoy against the reliability bounds; ROWS="1 9" for some
 	@$(PY) -m tests.soak.rollout $(if $(ROWS),--rows $(ROWS))
 
+.PHONY: soak-kserve
+soak-kserve: setup ## Rollouts on KServe's rules: killed at every write, with a third of the calls failing
+	@$(PY) -m tests.soak.cluster
+
 .PHONY: lock
 lock: ## Choose exact versions anew and write the requirement files
 	@$(LOCK) --all-extras --group dev -o requirements/all.txt pyproject.toml
