@@ -48,8 +48,9 @@ down: setup ## Stop everything that `make up` started; what is stored stays
 	@$(WEATHERVANE) local down
 
 .PHONY: golden
-golden: setup ## Recompile the pipelines and rewrite their golden YAML
+golden: setup ## Recompile the pipelines and rewrite their golden YAML, and the schema of plans
 	@$(PY) -m pipelines.compile
+	@$(WEATHERVANE) rollout schema > docs/plan.schema.json
 
 .PHONY: check
 check: setup ## Linters, types, import contracts, unit tests: at most a minute
@@ -83,6 +84,10 @@ bench-predictor: setup ## The predictor against its peers on this machine, withi
 bench-threads: setup ## How many threads the predictor should have on this machine: two minutes
 	@$(PY) -m tests.bench.predictor.threads $(OPTIONS)
 
+.PHONY: bench-judgement
+bench-judgement: setup ## The judgement on made-up traffic: false alarms, what is found, how soon
+	@$(PY) -m tests.bench.judgement
+
 .PHONY: soak-kill
 soak-kill: setup ## A rollout killed at 20 seeded moments and started again
 	@$(PY) -m tests.soak.kills
@@ -90,6 +95,7 @@ soak-kill: setup ## A rollout killed at 20 seeded moments and started again
 .PHONY: soak-predictor
 soak-predictor: setup ## A predictor under overload, abuse, faults and for long; about half an hour
 	@$(PY) -m tests.soak.predictor
+
 # For the example of gRPC's command line; without Go its test says that it was skipped.
 bin/grpcurl:
 	@GOBIN=$(CURDIR)/bin go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
@@ -97,6 +103,14 @@ bin/grpcurl:
 .PHONY: soak-pictures
 soak-pictures: setup ## Picture bombs, and 10,000 damaged pictures against a predictor
 	@$(PY) -m tests.soak.pictures
+
+.PHONY: soak-rollout
+soak-rollout: setup ## Rollouts through real Envoy against the reliability bounds; ROWS="1 9" for some
+	@$(PY) -m tests.soak.rollout $(if $(ROWS),--rows $(ROWS))
+
+.PHONY: soak-kserve
+soak-kserve: setup ## Rollouts on KServe's rules: killed at every write, with a third of the calls failing
+	@$(PY) -m tests.soak.cluster
 
 .PHONY: lock
 lock: ## Choose exact versions anew and write the requirement files

@@ -1,4 +1,4 @@
-"""``weathervane pipeline …``: compile the training pipeline, or run it on this machine."""
+"""``weathervane pipeline …``: compile the pipelines, or run one of them on this machine."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from pipelines.run import PipelineResult
 
 
-app = typer.Typer(help="Train candidates, judge them, register the best.", no_args_is_help=True)
+app = typer.Typer(
+    help="Train candidates and register the best; release what is registered.",
+    no_args_is_help=True,
+)
 
 
 def register(root: typer.Typer) -> None:
@@ -76,6 +79,45 @@ def run(
     _show(result, model)
     if not result.passed:
         raise typer.Exit(ExitCode.GATE_REFUSED)
+
+
+@app.command()
+def release(
+    package: Annotated[
+        str, typer.Argument(help="challenger, champion, or a package's digest.")
+    ] = "challenger",
+    *,
+    plan: Annotated[
+        Path | None, typer.Option(help="The rollout's plan, YAML; default: the defaults.")
+    ] = None,
+    summary: Annotated[
+        Path | None, typer.Option(help="A file for the figures, in Markdown.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="The registered model.")] = "weather",
+    who: Annotated[str, typer.Option(help="Who releases, for the record.")] = "weathervane-release",
+) -> None:
+    """Run the release pipeline here: promoted (0) or taken back (5)."""
+    _require_kfp()
+    from pipelines.releasing import run_release
+    from weathervane import config
+    from weathervane.local.platform import Platform
+
+    state = config.state_folder()
+    Platform(state).addresses()  # the rollout moves the traffic of this machine
+    result = run_release(
+        folder=state / "pipeline",
+        environment=Platform(state).environment(),
+        package=package,
+        plan=config.read_yaml(plan) if plan else {},
+        model=model,
+        who=who,
+        progress=typer.echo,
+    )
+    if summary:
+        summary.write_text(result.summary, encoding="utf-8")
+    typer.echo(f"\n{result.summary}")
+    if not result.promoted:
+        raise typer.Exit(ExitCode.ROLLED_BACK)
 
 
 def _show(result: "PipelineResult", model: str) -> None:

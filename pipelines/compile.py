@@ -8,17 +8,19 @@ from pathlib import Path
 # Compiled beside their sources and checked in, so that a change is seen where it acts.
 BESIDE = Path(__file__).parent
 TRAINING = "training.yaml"
+RELEASE = "release.yaml"
 
 
 def compile_all(folder: Path) -> tuple[Path, ...]:
     """Compile every pipeline into ``folder``, and return the files' paths."""
     from kfp import compiler
 
+    from pipelines.release import release_pipeline
     from pipelines.training import training_pipeline
 
     folder.mkdir(parents=True, exist_ok=True)
     compiled = []
-    for name, pipeline in ((TRAINING, training_pipeline),):
+    for name, pipeline in ((TRAINING, training_pipeline), (RELEASE, release_pipeline)):
         path = folder / name
         compiler.Compiler().compile(pipeline, str(path))
         compiled.append(path)

@@ -23,6 +23,10 @@ from uuid import uuid4
 
 from weathervane import errors
 from weathervane.errors import PlatformError, WeathervaneError
+from weathervane.folders import forget_old_runs
+
+# How a compiled task says that it runs even when those before it have failed.
+_EXIT_HANDLER = "ALL_UPSTREAM_TASKS_COMPLETED"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +52,8 @@ def run(
     Args:
         definition: the compiled YAML.
         arguments: of the pipeline, by name; the others keep their defaults.
-        folder: a subfolder for this run is made here, with the steps' outputs and ``log.txt``.
+        folder: a subfolder for this run is made here, with the steps' outputs and ``log.txt``;
+            those of the newest runs stay.
         environment: variables for the steps beside our own, such as the store's credentials.
         progress: told in one line what begins, what a step says, and what ends.
         ended: given each step when it has ended well.
@@ -56,6 +61,7 @@ def run(
     Raises:
         WeathervaneError: the error of the step that failed, of the class that the step raised.
     """
+    forget_old_runs(folder)
     here = folder.absolute() / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid4().hex[:4]}"
     scratch = here / "tmp"
     scratch.mkdir(parents=True)
@@ -68,6 +74,9 @@ def run(
         "PYTHONUNBUFFERED": "1",  # progress arrives when it is said
         "TMPDIR": str(scratch),  # kfp leaves the source of each step behind
     }
+    # What it has to do whatever happens, such as to leave no canary behind.
+    ends_by_itself = _EXIT_HANDLER in definition.read_text(encoding="utf-8")
+    failure: WeathervaneError | None = None
     steps: list[Step] = []
     try:
         with _runner(job, environment, log) as events:
@@ -84,8 +93,12 @@ def run(
                         steps.append(step)
                         ended(step)
                     case "ended":
+                        failure = failure or _error_of(name, event["code"], event["error"], log)
                         # Steps that still run beside it would work for nothing.
-                        raise _error_of(name, event["code"], event["error"], log)
+                        if not ends_by_itself:
+                            raise failure
+            if failure:
+                raise failure
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return tuple(steps)

@@ -88,6 +88,17 @@ class ServeConfig:
                 raise UsageError(f"{option} must be from 0 to 65535, got {port}")
         if self.http_port == self.grpc_port != 0:
             raise UsageError(f"--http-port and --grpc-port are both {self.http_port}")
+        self._check_bounds()
+        if not 0 < self.payload_share <= 1:
+            raise UsageError(
+                f"--payload-share must be above 0 and at most 1, got {self.payload_share}"
+            )
+        if self.payload_log is not None and not _is_web_address(self.payload_log):
+            raise UsageError(
+                f"--payload-log must be http://host… or https://host…, got {self.payload_log!r}"
+            )
+
+    def _check_bounds(self) -> None:
         for option, seconds in (
             ("--max-wait-seconds", self.max_wait_seconds),
             ("--max-head-seconds", self.limits.head_seconds),
@@ -109,15 +120,6 @@ class ServeConfig:
         ):
             if number < least:
                 raise UsageError(f"{option} must be at least {least}, got {number}")
-
-        if not 0 < self.payload_share <= 1:
-            raise UsageError(
-                f"--payload-share must be above 0 and at most 1, got {self.payload_share}"
-            )
-        if self.payload_log is not None and not _is_web_address(self.payload_log):
-            raise UsageError(
-                f"--payload-log must be http://host… or https://host…, got {self.payload_log!r}"
-            )
 
     @property
     def max_body_bytes(self) -> int:

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from weathervane.data import commands as data_commands
+from weathervane.doctor.commands import doctor
 from weathervane.errors import ExitCode, WeathervaneError
 from weathervane.local import commands as local_commands
 from weathervane.predict import predict
@@ -28,6 +29,7 @@ app.add_typer(data_commands.app, name="data")
 app.add_typer(local_commands.app, name="local")
 app.add_typer(rollout_commands.app, name="rollout")
 app.command()(predict)
+app.command()(doctor)
 
 
 def _join_extras() -> None:

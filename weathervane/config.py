@@ -8,6 +8,7 @@ value and what was expected.
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -156,15 +157,30 @@ def from_mapping(kind: type[Settings], values: Mapping[str, Any], where: str) ->
     Raises:
         UsageError: naming ``where``, the key, the value and what was expected.
     """
+    adapter = TypeAdapter(kind)
     try:
-        return TypeAdapter(kind).validate_python(dict(values))
+        return adapter.validate_python(dict(values))
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from error
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc'])) or 'value'}: {problem['msg']}, "
-            f"got {problem['input']!r}"
-            for problem in error.errors()
-        )
+        problems = "; ".join(_said(problem, adapter) for problem in error.errors())
         raise UsageError(f"{where}: {problems}") from error
+
+
+def _said(problem: Mapping[str, Any], adapter: TypeAdapter[Any]) -> str:
+    """One problem in words; a key that is nearly right is told the right one."""
+    key = ".".join(map(str, problem["loc"])) or "value"
+    if problem["type"] != "unexpected_keyword_argument":
+        return f"{key}: {problem['msg']}, got {problem['input']!r}"
+    schema = adapter.json_schema()
+    known = [
+        name
+        for part in (schema, *schema.get("$defs", {}).values())
+        for name in part.get("properties", ())
+    ]
+    near = get_close_matches(str(problem["loc"][-1]), known, n=1)
+    meant = f", did you mean {near[0]}" if near else ""
+    return f"{key}: there is no such key{meant}, got {problem['input']!r}"
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -209,6 +225,17 @@ def store_from_environment(environment: Mapping[str, str] = os.environ) -> Store
     )
 
 
+def variable(name: str, whose: str, environment: Mapping[str, str] | None = None) -> str:
+    """The value of a variable that a setting names; None as environment: this process's.
+
+    Raises:
+        UsageError: naming the variable and ``whose`` it is, when it is not set.
+    """
+    value = (os.environ if environment is None else environment).get(name, "")
+    _require(bool(value), f"set {name}: {whose} needs it")
+    return value
+
+
 def tracking_uri(environment: Mapping[str, str] = os.environ) -> str:
     """MLflow's address.
 
@@ -223,6 +250,20 @@ def tracking_uri(environment: Mapping[str, str] = os.environ) -> str:
 def tracking_run(environment: Mapping[str, str] = os.environ) -> str | None:
     """The run that the platform made in MLflow for the pipeline, or None: ``MLFLOW_RUN_ID``."""
     return environment.get("MLFLOW_RUN_ID") or None
+
+
+def replicas(environment: Mapping[str, str] = os.environ) -> int:
+    """How many predictors a new revision gets on one machine: ``WEATHERVANE_REPLICAS``, or 1.
+
+    Raises:
+        UsageError: when it is no number from 1 on.
+    """
+    asked = environment.get("WEATHERVANE_REPLICAS", "1")
+    _require(
+        asked.isdecimal() and int(asked) > 0,
+        f"WEATHERVANE_REPLICAS must be a number from 1 on, got {asked!r}",
+    )
+    return int(asked)
 
 
 def state_folder(environment: Mapping[str, str] = os.environ) -> Path:

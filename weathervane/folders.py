@@ -1,10 +1,11 @@
-"""Folders that appear whole or not at all.
+"""Folders that appear whole or not at all, and folders of runs that do not pile up.
 
 In: where a folder shall be. Out: a temporary folder beside it to write into, renamed at the end, so
 that a killed writer leaves nothing that looks complete.
 """
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,20 @@ from pathlib import Path
 from uuid import uuid4
 
 from weathervane.errors import UsageError
+
+# Runs of a pipeline or of the demo that stay readable; a run takes some ten megabytes.
+_RUNS_KEPT = 20
+# How a run's folder is called: by its time, first of all.
+_RUN = re.compile(r"\d{8}-\d{6}(-[0-9a-f]{4})?")
+
+
+def forget_old_runs(parent: Path, keep: int = _RUNS_KEPT) -> None:
+    """Remove the oldest folders of runs in ``parent`` but for the newest ``keep``; nothing else."""
+    if not parent.is_dir():
+        return
+    runs = sorted(path for path in parent.iterdir() if _RUN.fullmatch(path.name))
+    for path in runs[: max(0, len(runs) - keep)]:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from pipelines.run import PipelineResult, run_training
 from weathervane.data.scenes import write_sample
 from weathervane.data.sources import list_pictures
 from weathervane.errors import PlatformError
+from weathervane.folders import forget_old_runs
 from weathervane.local import processes
 from weathervane.local.platform import Platform
 from weathervane.registry.package import read_package
@@ -91,6 +92,7 @@ class _Stage:
             addresses = self.platform.up(progress=self._say)
             sample.result()
             ended(f"up: gateway {addresses.gateway}, MLflow {addresses.tracking}")
+        forget_old_runs(self._folder.parent)
         self._folder.mkdir(parents=True)
         self._service = open_service(SERVICE, self.platform.state)
         self._releaser = Releaser(self._service, self._script.plan, "demo", self._say)
@@ -177,7 +179,7 @@ class _Stage:
             bad = self._releaser.upload(read_package(self._make_slow()))
             release = self._release("too slow under load", bad)
             reached = release.steps[-1].weight
-            at_first = not release.promoted and reached == self._script.plan.steps[0]
+            at_first = not release.promoted and reached == self._script.plan.weights[0]
             ended(
                 f"taken back at {reached} % after it failed {release.canary_failed} requests; "
                 f"stable failed {release.stable_failed}",
@@ -261,7 +263,7 @@ class _Stage:
 
     def _make_slow(self) -> Path:
         """A copy of the champion's package too slow for its first step, by a half."""
-        first_step = self._rate * self._script.plan.steps[0] / 100
+        first_step = self._rate * self._script.plan.weights[0] / 100
         source, target = self._folder / "champion", self._folder / "slow"
         # A process of its own: TensorFlow's memory and threads end with it.
         made = subprocess.run(

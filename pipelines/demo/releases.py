@@ -13,7 +13,7 @@ from weathervane.errors import PlatformError
 from weathervane.registry.package import Package, read_package
 from weathervane.registry.store import package_key
 from weathervane.registry.versions import CHALLENGER, CHAMPION
-from weathervane.rollout.loop import Outcome
+from weathervane.rollout.outcome import Outcome
 from weathervane.rollout.plan import Plan
 from weathervane.rollout.port import Release as Rollable
 from weathervane.rollout.release import fetch_probes, resolve, roll_out

@@ -2,18 +2,17 @@
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import replace
 
 import pytest
 
+from tests.kserve.kills import killed_and_ended
 from tests.kserve.worlds import (
     NEW,
     OLD,
     OTHER,
     PLAN,
     SERVICE,
+    SHORT,
     Killed,
     MortalApi,
     Stage,
@@ -21,61 +20,27 @@ from tests.kserve.worlds import (
     await_true,
 )
 from tests.platform.kinds import ISVC, LEASE
-from tests.platform.objects import RefusedError
 from tests.platform.pods import Behaviour
 from tests.platform.server import Fault
 from weathervane.errors import DeploymentError, RolloutRunningError
+from weathervane.rollout.asking import Asking
 from weathervane.rollout.kserve.api import CONFIG_MAP
 from weathervane.rollout.kserve.lease import Claim
 from weathervane.rollout.port import Release
+from weathervane.rollout.wishes import Kind
 
 pytestmark = pytest.mark.process
 
-# One step, and nothing to wait for: every write of a rollout is in it.
-SHORT = replace(PLAN, steps=(50,), hold_seconds=0, min_requests=100)
-
-
-def releases() -> Iterator[Release]:
-    for number in range(1_000):
-        digest = f"{number:064x}"
-        yield Release(digest=digest, uri=f"s3://bucket/models/weather/{digest}")
-
-
-def killed_at(stage: Stage, moment: int, release: Release) -> bool:
-    """Run a rollout in a process that dies at a moment; whether it did."""
-    mortal = MortalApi(stage.cluster, moment)
-    stage.open(mortal)
-    try:
-        stage.run(release, SHORT)
-    except Killed:
-        # As if the dead holder's time had passed; that it does is another test's.
-        with suppress(RefusedError):
-            stage.cluster.objects.delete((LEASE, "models", f"weathervane-{SERVICE}"))
-    return mortal.dead
-
 
 @pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])
-def test_killed_at_every_write_the_next_process_ends_it_rightly(stage, bad):
-    stable = OLD
-    for moment, release in enumerate(releases()):
-        if bad:
-            stage.cluster.behaviours[release.digest] = Behaviour(error_share=0.9)
-        killed = killed_at(stage, moment, release)
-        if killed:
-            stage.open()
-            outcome = stage.run(release, SHORT)
-            assert outcome.promoted is not bad, f"moment {moment}: {outcome.why}"
-        stable = stable if bad else release
-        assert stage.settled(stable), f"moment {moment}"
-        before = stage.cluster.isvc(SERVICE)["metadata"]["resourceVersion"]
-        stage.open()
-        if not bad:
-            stage.run(release, SHORT)
-            # Once more changes nothing.
-            assert stage.cluster.isvc(SERVICE)["metadata"]["resourceVersion"] == before
-        if not killed:
-            assert moment > 20
-            return
+def test_killed_at_a_write_the_next_process_ends_it_rightly(stage, bad):
+    """Every write of a rollout is a moment; here some of them, all in `make soak-kserve`."""
+    first = 3 * (stage.mode == "Standard") + 7 * bad
+
+    moments = list(killed_and_ended(stage, bad=bad, first=first, stride=15))
+
+    assert len(moments) > 2
+    assert all(moments), moments
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -232,9 +197,7 @@ def test_an_abort_at_any_weight_leaves_none(stage, weight):
     def abort(now: float) -> None:
         if stage.deployment.observe().weight == weight and not asked:
             asked.append(weight)
-            state = stage.rollout().unfinished()
-            assert state is not None
-            stage.journal.ask({"rollout": state.id, "who": "boris", "why": "a test"})
+            Asking(stage.journal).ask(Kind.ABORT, "boris", "a test")
 
     # At weight 0 the rollout sleeps only while the canary starts.
     stage.cluster.behaviours[NEW.digest] = Behaviour(ready_after_seconds=0.1)

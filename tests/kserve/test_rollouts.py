@@ -1,5 +1,7 @@
 """Whole rollouts on the platform, in both modes: promoted, taken back, disturbed."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.kserve.worlds import NEW, OLD, OTHER, PLAN, PROBES, SERVICE, Stage, await_true
@@ -18,7 +20,7 @@ def test_a_good_model_goes_through_every_step_and_is_promoted(stage):
 
     assert outcome.promoted, outcome.why
     assert stage.settled(NEW)
-    assert [entry["to"] for entry in stage.journal.record() if "to" in entry] == [10, 50]
+    assert [entry["to"] for entry in stage.journal.entries() if "to" in entry] == [10, 50]
     assert stage.clock.failed == 0
 
 
@@ -62,7 +64,10 @@ def test_a_canary_that_fails_is_taken_back_at_its_first_step_within_the_budget(s
 def test_a_slow_canary_is_taken_back(stage):
     stage.cluster.behaviours[NEW.digest] = Behaviour(latency_seconds=0.4)
 
-    assert not stage.run().promoted
+    outcome = stage.run(plan=replace(PLAN, hold_seconds=12, min_requests=2000))
+
+    assert not outcome.promoted
+    assert "p95" in outcome.why
     assert stage.settled(OLD)
 
 

@@ -11,6 +11,8 @@ from tests.platform.kinds import ISVC, POD
 from tests.platform.pods import Behaviour
 from tests.platform.server import Call, Fault
 from weathervane.errors import DeploymentError, RolloutRunningError
+from weathervane.rollout.asking import Asking
+from weathervane.rollout.wishes import Kind
 
 pytestmark = pytest.mark.process
 
@@ -19,10 +21,9 @@ def asked_to_end(stage: Stage, weight: int) -> None:
     """Let somebody abort the rollout when it is at a weight."""
 
     def ask(now: float) -> None:
-        state = stage.rollout().unfinished()
-        if state is not None and stage.deployment.observe().weight == weight:
+        if stage.rollout().unfinished() and stage.deployment.observe().weight == weight:
             stage.clock.asleep.clear()
-            stage.journal.ask({"rollout": state.id, "who": "boris", "why": "a test"})
+            Asking(stage.journal).ask(Kind.ABORT, "boris", "a test")
 
     stage.clock.asleep.append(ask)
 

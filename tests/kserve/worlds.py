@@ -1,14 +1,16 @@
 """A service on the platform of tests, in either mode, and all that a rollout of it needs."""
 
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kubernetes.client import Configuration
 
 from tests.platform.cluster import NAMESPACE, Cluster
 from weathervane.data.probes import Probe
+from weathervane.errors import DeploymentError
 from weathervane.rollout.fake import FakeClock
 from weathervane.rollout.kserve.api import Api, Pace
 from weathervane.rollout.kserve.events import Events
@@ -43,6 +45,8 @@ PLAN = Plan(
     patience_seconds=15,
     start_seconds=15,
 )
+# One step, and nothing to wait for: every write of a rollout is in it.
+SHORT = replace(PLAN, steps=(50,), hold_seconds=0, min_requests=100)
 PACE = Pace(
     connect_seconds=2,
     answer_seconds=2,
@@ -83,8 +87,8 @@ def api(cluster: Cluster, who: str = "driver", pace: Pace = PACE) -> Api:
     return Api(configuration, NAMESPACE, pace)
 
 
-class Killed(SystemExit):
-    """The process is no more; its threads end without a word."""
+class Killed(BaseException):
+    """The process is no more."""
 
 
 class MortalApi(Api):
@@ -95,6 +99,7 @@ class MortalApi(Api):
         configuration.host = cluster.api.address
         super().__init__(configuration, NAMESPACE, PACE)
         self._left = moment
+        self._thread = threading.current_thread()
         self.dead = False
 
     def call(self, method: str, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -114,7 +119,9 @@ class MortalApi(Api):
 
     def _live(self) -> None:
         if self.dead:
-            raise Killed
+            # Its other threads end by themselves once the first one is gone.
+            mine = threading.current_thread() is self._thread
+            raise Killed if mine else DeploymentError("the process is no more")
 
 
 def await_true(holds: Callable[[], object], seconds: float = 10.0) -> None:
@@ -192,8 +199,8 @@ class Stage:
     def rollout(self) -> Rollout:
         return Rollout(self.deployment, self.journal, clock=self.clock, announce=self.said.append)
 
-    def run(self, release: Release = NEW, plan: Plan = PLAN) -> Outcome:
-        return self.rollout().start(release, plan, PROBES, "anna")
+    def run(self, release: Release = NEW, plan: Plan = PLAN, *, again: bool = False) -> Outcome:
+        return self.rollout().start(release, plan, PROBES, "anna", again=again)
 
     @property
     def serving(self) -> dict[str, int]:

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from weathervane.rollout.local import LocalDeployment
 from weathervane.rollout.port import Release
 
 STAND_IN = (sys.executable, str(Path(__file__).with_name("stand_in.py")))
+# What no predictor could read; a stand-in does not look.
+NOISE = tuple(os.urandom(20_000) for _ in range(3))
 NO_STORE = StoreConfig(endpoint="http://127.0.0.1:1", access_key="a", secret_key="s")
 
 
@@ -90,17 +92,19 @@ class Site:
 class Traffic:
     """The traffic generator as a process of its own; its lines once it has ended."""
 
-    def __init__(self, site: Site, folder: Path, rate: float) -> None:
-        pictures = folder / "pictures"
-        pictures.mkdir()
-        for number in range(3):
-            (pictures / f"{number}.jpg").write_bytes(os.urandom(20_000))
+    def __init__(
+        self, site: Site, folder: Path, rate: float, pictures: Sequence[bytes] = NOISE
+    ) -> None:
+        files = folder / "pictures"
+        files.mkdir()
+        for number, picture in enumerate(pictures):
+            (files / f"{number}.jpg").write_bytes(picture)
         self._out = folder / "traffic.jsonl"
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "weathervane.local.traffic"),
                 *("--address", site.address, "--model", "weather"),
-                *("--pictures", str(pictures), "--rate", str(rate), "--out", str(self._out)),
+                *("--pictures", str(files), "--rate", str(rate), "--out", str(self._out)),
             ]
         )
         self.await_sent(1)

@@ -1,12 +1,14 @@
 """A quick stand-in for ``python -m predictor``: same arguments, real HTTP, and no model behind it.
 
 The digest says how it behaves: ``slow…`` answers after a while, ``fail…`` answers 500, ``busy…``
-answers 429, ``dies…`` ends before it listens, anything else answers at once. The label is the
+answers 429, ``drops…`` closes the connection instead of an answer, ``half…`` does so in the first
+replica only, ``dies…`` ends before it listens, anything else answers at once. The label is the
 revision's name.
 """
 
 import argparse
 import asyncio
+import os
 import sys
 
 from aiohttp import web
@@ -24,12 +26,18 @@ def main() -> None:
     if options.digest.startswith("dies"):
         sys.exit("error: this package is refused")
     headers = {"x-weathervane-revision": options.revision}
+    first = os.environ["WEATHERVANE_PROCESS"].endswith(".1")
+    drops = options.digest.startswith("drops") or (options.digest.startswith("half") and first)
 
     async def ready(request: web.Request) -> web.Response:
         return web.json_response({"ready": True}, headers=headers)
 
     async def infer(request: web.Request) -> web.Response:
         await request.read()
+        if drops:
+            print("dropped", flush=True)
+            request.transport.abort()
+            return web.Response()
         if options.digest.startswith("slow"):
             await asyncio.sleep(0.35)
         if options.digest.startswith("fail"):

@@ -6,9 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from scipy.stats import binom
 
-from tests.local.sites import await_true, release
+from tests.local.sites import NO_STORE, STAND_IN, await_true, release
 from weathervane.local import processes
 from weathervane.local.gateway import NAME
+from weathervane.local.serving import Serving
+from weathervane.rollout.local import LocalDeployment
 
 pytestmark = pytest.mark.process
 
@@ -31,7 +33,7 @@ def test_no_request_is_lost_over_weights_promotion_and_rollback(site, traffic):
     assert {line["status"] for line in lines} == {200}
     assert {line["revision"] for line in lines} == {stable, canary, worse}
     assert len(lines) >= 1750
-    assert set(processes.running(site.state)) == {NAME, canary}
+    assert set(processes.running(site.state)) == {NAME, f"{canary}.1"}
 
 
 @pytest.mark.parametrize("weight", [10, 50])
@@ -105,7 +107,7 @@ def test_requests_that_a_killed_predictor_loses_are_counted_and_attributed(site,
     load = traffic()
     load.await_sent(100)
 
-    site.kill(canary)
+    site.kill(f"{canary}.1")
     load.await_sent(100)
     live = site.deployment.observe()
     lines = load.end()
@@ -120,7 +122,80 @@ def test_requests_that_a_killed_predictor_loses_are_counted_and_attributed(site,
     assert counts[stable].requests + counts[canary].requests == len(lines)
     assert live.canary
     assert not live.canary.ready
-    assert "process has ended" in live.canary.message
+    assert f"process {canary}.1 has ended" in live.canary.message
+
+
+@pytest.fixture
+def two_replicas(site):
+    """The site, where each new revision has two replicas."""
+    site.deployment = LocalDeployment(
+        site.state, "weather", NO_STORE, replicas=2, predictor=STAND_IN
+    )
+    return site
+
+
+def test_one_of_two_replicas_is_killed_and_no_request_is_lost(two_replicas, traffic):
+    site = two_replicas
+    stable = site.deploy("slow")
+    load = traffic(rate=80)
+    load.await_sent(40)
+
+    site.kill(f"{stable}.1")
+    load.await_sent(160)
+    live = site.deployment.observe()
+    counts = site.deployment.counts()[stable]
+    lines = load.end()
+
+    assert {line["status"] for line in lines} == {200}
+    assert live.stable
+    assert not live.stable.ready
+    assert f"process {stable}.1 has ended" in live.stable.message
+    # At any moment some fourteen requests wait for the replica that was killed.
+    assert 1 <= counts.errors <= counts.requests / 4
+
+
+def test_a_failure_that_a_second_try_hides_from_the_client_is_counted(two_replicas, traffic):
+    site = two_replicas
+    site.deploy()
+    canary = site.canary("half", weight=50)
+    load = traffic(rate=200)
+    load.await_sent(800)
+    lines = load.end()
+
+    dropped = processes.log_file(site.state, f"{canary}.1").read_text().count("dropped")
+    counts = site.deployment.counts()[canary]
+    assert {line["status"] for line in lines} == {200}
+    assert counts.errors == dropped > 0
+    assert counts.requests == sum(line["revision"] == canary for line in lines)
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_a_request_whose_every_try_fails_is_one_request_and_one_error(site, traffic, replicas):
+    site.deploy()
+    site.deployment = LocalDeployment(
+        site.state, "weather", NO_STORE, replicas=replicas, predictor=STAND_IN
+    )
+    canary = site.canary("drops", weight=50)
+    load = traffic(rate=200)
+    load.await_sent(400)
+    lines = [line for line in load.end() if line["revision"] == canary]
+
+    counts = site.deployment.counts()[canary]
+    assert {line["status"] for line in lines} == {503}
+    assert (counts.requests, counts.errors) == (len(lines), len(lines))
+
+
+def test_a_replica_that_ended_comes_up_again_at_its_port_and_serves(two_replicas, traffic):
+    site = two_replicas
+    stable = site.deploy()
+    before = site.gateway.routes()
+    site.kill(f"{stable}.2")
+
+    Serving(site.state, NO_STORE, predictor=STAND_IN).resume()
+    site.await_ready()
+
+    assert site.gateway.routes() == before
+    assert set(processes.running(site.state)) == {NAME, f"{stable}.1", f"{stable}.2"}
 
 
 def test_a_slow_request_is_finished_before_its_revision_is_retired(site, traffic):

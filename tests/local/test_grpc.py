@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from weathervane.local.routes import Route, Routes
+from weathervane.local.serving import new_route
 
 pytestmark = pytest.mark.process
 
@@ -37,10 +38,8 @@ def revisions() -> Iterator[list[Revision]]:
         server.add_generic_rpc_handlers((methods,))
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
-        route = Route(
-            revision=f"weather-{number:05d}", digest="", uri="", http_port=1, grpc_port=port
-        )
-        begun.append(Revision(server, route))
+        route = new_route(f"weather-{number:05d}", "", "", replicas=1)
+        begun.append(Revision(server, route.at({route.replicas[0].name: (1, port)})))
     yield begun
     for revision in begun:
         revision.server.stop(None).wait()

@@ -1,69 +1,15 @@
 """SIGKILL at every step of every change, under load: the next call finishes what was begun."""
 
-import os
-import signal
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.local.deaths import killed_at, moments
 from tests.local.sites import Site, release
-from weathervane.local import gateway, ports, processes
+from weathervane.local import processes
 from weathervane.local.gateway import NAME
 
 pytestmark = pytest.mark.process
-
-# Whatever these do is a step: the process is killed before the first, after it, before the next…
-STEPS = (
-    (gateway, "write_whole"),
-    (ports, "write_whole"),
-    (gateway.Gateway, "_version"),
-    (gateway.Gateway, "drain"),
-    (processes, "start"),
-    (processes, "stop"),
-    (processes, "_signal"),
-)
-
-
-def killed_at(moment: int, change: Callable[[], None]) -> bool:
-    """Run ``change`` in a process that is killed at its so-manieth moment; whether it was."""
-    child = os.fork()
-    if child:
-        _, status = os.waitpid(child, 0)
-        assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-        return os.WIFSIGNALED(status)
-    passed = 0
-
-    def pass_moment() -> None:
-        nonlocal passed
-        if passed == moment:
-            os.kill(os.getpid(), signal.SIGKILL)
-        passed += 1
-
-    def deadly(step: Callable[..., object]) -> Callable[..., object]:
-        def wrapped(*args: object, **kwargs: object) -> object:
-            pass_moment()
-            result = step(*args, **kwargs)
-            pass_moment()
-            return result
-
-        return wrapped
-
-    try:
-        for owner, name in STEPS:
-            setattr(owner, name, deadly(getattr(owner, name)))
-        change()
-        os._exit(0)
-    finally:
-        os._exit(1)
-
-
-def moments(change: Callable[[], None]) -> Iterator[int]:
-    """Each moment of a change at which it was killed, until it survives."""
-    moment = 0
-    while killed_at(moment, change):
-        yield moment
-        moment += 1
 
 
 def settled(site: Site) -> bool:
@@ -71,10 +17,8 @@ def settled(site: Site) -> bool:
     routes = site.gateway.routes()
     assert routes
     live = {route.revision for route in routes.live}
-    return site.gateway.known == live and set(processes.running(site.state)) == {
-        NAME,
-        *live,
-    }
+    replicas = {replica.name for route in routes.live for replica in route.replicas}
+    return site.gateway.known == live and set(processes.running(site.state)) == {NAME, *replicas}
 
 
 def test_promote(site, traffic):
@@ -165,7 +109,7 @@ def test_a_promotion_that_was_cut_off_retires_nobody_before_the_gateway_has_turn
         again = pool.submit(site.deployment.promote)
         with pytest.raises(TimeoutError):
             again.result(timeout=0.5)
-        assert {stable, canary} < set(processes.running(site.state))
+        assert {f"{stable}.1", f"{canary}.1"} < set(processes.running(site.state))
         envoy.resume()
         again.result(timeout=5)
 

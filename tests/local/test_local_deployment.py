@@ -6,14 +6,16 @@ import subprocess
 import sys
 from dataclasses import dataclass, fields, replace
 
+import httpx
 import pytest
 
 from tests.local.sites import Site, await_true
 from tests.unit.rollout.deployment_contract import DeploymentContract, deploy
-from weathervane.client import classify
+from weathervane.client import classify, encode_request
 from weathervane.config import StoreConfig
 from weathervane.errors import DeploymentError, UsageError
 from weathervane.local import processes
+from weathervane.local.routes import REVISION_HEADER
 from weathervane.registry.package import Description, Package, read_package, seal
 from weathervane.registry.store import Store, package_key
 from weathervane.rollout.local import LocalDeployment
@@ -62,7 +64,25 @@ class LocalWorld:
     picture: bytes
 
     def send(self, requests: int) -> int:
-        return len(list(classify(self.site.address, "weather", [self.picture] * requests)))
+        copied = self._copied()
+        answered = len(list(classify(self.site.address, "weather", [self.picture] * requests)))
+        expected = copied + requests * self.deployment.observe().mirror // 100
+        await_true(lambda: self._copied() >= expected)
+        return answered
+
+    def answered_by(self, header: str) -> str:
+        body, headers = encode_request(self.picture)
+        answer = httpx.post(
+            f"{self.site.address}/v2/models/weather/infer",
+            content=body,
+            headers={**headers, REVISION_HEADER: header},
+            trust_env=False,
+        )
+        assert answer.status_code == 200
+        return answer.headers[REVISION_HEADER]
+
+    def _copied(self) -> int:
+        return sum(one.requests for one in self.deployment.mirrored().values())
 
     def await_ready(self) -> None:
         def ready() -> bool:
@@ -142,6 +162,6 @@ def test_up_serves_the_champion_again(world, shelf, tmp_path, empty_tracking_dat
         command.split(), cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert '"label"' in answer.stdout
-    assert "weather-00001" in weathervane("local", "status")
+    assert "weather-00001.1" in weathervane("local", "status")
     weathervane("local", "down")
     assert not processes.running(state)

@@ -21,7 +21,9 @@ QUICK = Plan(
     min_requests=150,
     min_canary_requests=20,
     min_probe_accuracy=0.25,
-    significance=0.01,
+    significance=0.05,
+    max_latency_ratio=1.5,
+    latency_slack_seconds=0.05,
 )
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import psutil
@@ -63,6 +64,19 @@ def example(architectures: list):
     judged = judge(models=dsl.Collected(trained.outputs["model"]))
     with dsl.If(judged.output == True):  # noqa: E712 - compiled, not evaluated
         register()
+
+
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
+def tidy(status: dsl.PipelineTaskFinalStatus):
+    """Say how it ended."""
+    print(f"ended: {status.state}")
+
+
+@dsl.pipeline(name="tidied")
+def tidied(architecture: str):
+    """Tidy up whatever happened."""
+    with dsl.ExitHandler(tidy()):
+        register().after(train(architecture=architecture))
 
 
 @pytest.fixture(scope="session")
@@ -174,6 +188,28 @@ def test_a_failure_ends_what_runs_beside_it(definition: Path, tmp_path: Path):
         run(definition, tmp_path, "hangs", "refuses")
 
     assert time.monotonic() - began < 30
+    assert all_gone(tmp_path)
+
+
+@pytest.mark.parametrize("architecture", ["a", "refuses", "killed"])
+def test_what_a_pipeline_does_in_the_end_is_done_whatever_happened(
+    tmp_path: Path, architecture: str
+):
+    compiler.Compiler().compile(tidied, str(tmp_path / "tidied.yaml"))
+    said: list[str] = []
+    fails = architecture != "a"
+
+    with pytest.raises(WeathervaneError, match=r"no pictures|killed") if fails else nullcontext():
+        local.run(
+            tmp_path / "tidied.yaml",
+            {"architecture": architecture},
+            folder=tmp_path / "runs",
+            environment={"GREETING": ""},
+            progress=said.append,
+        )
+
+    assert f"tidy: ended: {'FAILED' if fails else 'SUCCEEDED'}" in said
+    assert ("register: begun" in said) is not fails
     assert all_gone(tmp_path)
 
 

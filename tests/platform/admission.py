@@ -30,9 +30,7 @@ def admit(isvc: dict[str, Any]) -> None:
         raise _denied("canary is only supported in Standard deployment mode")
     stable = spec["predictor"]
     total = 0
-    for predictor in (stable, *(canary["predictor"] for canary in canaries)):
-        if not _NAME.fullmatch(predictor.get("name", "a")):
-            raise RefusedError(422, "Invalid", f"predictor.name {predictor['name']!r} is invalid")
+    _check_names([stable, *(canary["predictor"] for canary in canaries)])
     for number, canary in enumerate(canaries):
         predictor = canary["predictor"]
         name = predictor.get("name")
@@ -59,6 +57,12 @@ def admit(isvc: dict[str, Any]) -> None:
         raise _denied(f"sum of canary trafficPercent values ({total}) must be <= 100")
     # The defaulter fills in what nobody asked for; it must not look like somebody's edit.
     stable.get("model", {}).setdefault("resources", {"requests": {"cpu": "1", "memory": "2Gi"}})
+
+
+def _check_names(predictors: list[dict[str, Any]]) -> None:
+    for predictor in predictors:
+        if not _NAME.fullmatch(predictor.get("name", "a")):
+            raise RefusedError(422, "Invalid", f"predictor.name {predictor['name']!r} is invalid")
 
 
 def _denied(said: str) -> RefusedError:

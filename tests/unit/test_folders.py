@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from weathervane.errors import UsageError
-from weathervane.folders import new_folder
+from weathervane.folders import forget_old_runs, new_folder
 
 
 def names(folder: Path) -> list[str]:
@@ -86,3 +86,15 @@ def test_a_folder_that_is_taken_meanwhile_keeps_what_is_in_it(tmp_path: Path):
         (first / "file").touch()
 
     assert names(out) == ["file"]
+
+
+def test_of_runs_the_newest_stay_and_what_is_no_run_is_left_alone(tmp_path: Path):
+    runs = ["20260101-000000-00af", "20260101-000001", "20260201-000000-00aa"]
+    for name in (*runs, "notes", "20260101"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+
+    forget_old_runs(tmp_path, keep=2)
+    forget_old_runs(tmp_path / "absent")
+
+    assert names(tmp_path) == ["20260101", "20260101-000001", "20260201-000000-00aa", "notes"]

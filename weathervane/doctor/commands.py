@@ -22,10 +22,3 @@ def doctor(
     count = sum(1 for _ in manifests)
     typer.echo(f"{count} objects, {len(findings) or 'nothing'} found")
     raise typer.Exit(ExitCode.USAGE if findings else ExitCode.DONE)
-
-
-def doctor_app() -> typer.Typer:
-    """The command alone."""
-    app = typer.Typer()
-    app.command()(doctor)
-    return app

@@ -26,7 +26,7 @@ def watched_file(folder: Path, kind: Kind) -> Path:
 def bootstrap(folder: Path, port: int, admin_port: int) -> dict[str, Any]:
     """The configuration. ``folder`` is absolute and holds the watched files."""
     # Envoy counts milliseconds.
-    buckets = [bound * 1000 for bound in LATENCY_BOUNDS if bound < inf]
+    buckets = [round(bound * 1000) for bound in LATENCY_BOUNDS if bound < inf]
     return {
         "node": {"id": "gateway", "cluster": "weathervane"},
         "admin": {"address": _address(admin_port)},

@@ -17,6 +17,7 @@ from weathervane.errors import DeploymentError, PlatformError
 from weathervane.local import processes
 from weathervane.local.ask import ask
 from weathervane.local.bootstrap import Kind, bootstrap, watched_file
+from weathervane.local.clusters import clusters_file, read_clusters
 from weathervane.local.figures import read_figures
 from weathervane.local.ports import PortBook
 from weathervane.local.routes import (
@@ -24,8 +25,7 @@ from weathervane.local.routes import (
     VERSION_PATH,
     Discovery,
     Routes,
-    clusters_file,
-    read_clusters,
+    Use,
     read_routes,
     routes_file,
 )
@@ -99,9 +99,9 @@ class Gateway:
         while self.running and self._active(revision) and time.monotonic() < give_up:
             time.sleep(_LOOK_SECONDS)
 
-    def counts(self, routes: Routes) -> Mapping[str, Counts]:
+    def counts(self, routes: Routes, use: Use = Use.SPLIT) -> Mapping[str, Counts]:
         """Figures of each live revision since Envoy knows it; absent when they can't be read."""
-        names = {cluster: route.revision for route in routes.live for cluster in route.clusters}
+        names = [cluster for route in routes.live for cluster in route.clusters(use)]
         # When ours does not run, another folder's Envoy may have its port.
         if not names or not self.running:
             return {}
@@ -110,11 +110,11 @@ class Gateway:
                 ADMIN,
                 "/stats/prometheus",
                 filter=rf"^cluster\.({'|'.join(names)})\."
-                r"(membership_total|upstream_rq_(completed|429|5xx|time)$|grpc\.)",
+                r"(membership_total|upstream_rq_(completed|429|5xx|time|retry_success)$|grpc\.)",
             )
         except DeploymentError:
             return {}
-        return read_figures(answer, names)
+        return read_figures(answer, routes.live, use)
 
     def prepare(self, port: int, admin_port: int) -> list[str]:
         """Write all that Envoy reads at its start; returns its command line."""
@@ -155,8 +155,11 @@ class Gateway:
         return str(self._stats(f"^{_CLUSTERS_VERSION}$").get(_CLUSTERS_VERSION))
 
     def _active(self, revision: str) -> bool:
+        uses = "|".join(Use)
         try:
-            told = self._stats(rf"^cluster\.{revision}(-grpc)?\.upstream_rq(_pending)?_active$")
+            told = self._stats(
+                rf"^cluster\.{revision}({uses})(-grpc)?\.upstream_rq(_pending)?_active$"
+            )
         except DeploymentError:
             # Not known is not none.
             return True

@@ -7,7 +7,7 @@ their own.
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from weathervane.config import StoreConfig, state_folder, store_from_environment
@@ -16,7 +16,7 @@ from weathervane.local import gateway, processes, store_server, tracking_server
 from weathervane.local.folder import check_room, claimed
 from weathervane.local.ports import LOOPBACK, PortBook, require
 from weathervane.local.processes import Running
-from weathervane.local.routes import Route, Routes
+from weathervane.local.routes import Replica, Route, Routes
 from weathervane.local.servers import Server, await_ready, is_ready, launch
 from weathervane.local.serving import Serving
 
@@ -92,7 +92,11 @@ class Platform:
         running = processes.running(self.state)
         return [
             *(self._look(server, running) for server in self._servers()),
-            *(self._look_at(route, running) for route in self._live()),
+            *(
+                self._look_at(route, replica, running)
+                for route in self._live()
+                for replica in route.replicas
+            ),
         ]
 
     def routes(self) -> Routes | None:
@@ -151,13 +155,13 @@ class Platform:
             state = "ready"
         return Status(name=server.title, state=state, address=self._at(server.ports[0]))
 
-    def _look_at(self, route: Route, running: Running) -> Status:
-        seen = self._serving().look(route, running)
-        state = "starting" if route.revision in running else "stopped"
+    def _look_at(self, route: Route, replica: Replica, running: Running) -> Status:
+        seen = self._serving().look(replace(route, replicas=(replica,)), running)
+        state = "starting" if replica.name in running else "stopped"
         return Status(
-            name=route.revision,
+            name=replica.name,
             state="ready" if seen.ready else state,
-            address=f"http://{LOOPBACK}:{route.http_port}",
+            address=f"http://{LOOPBACK}:{replica.http_port}",
             message=seen.message,
         )
 

@@ -1,52 +1,97 @@
 """Who serves what: the revisions behind the gateway and the traffic each of them gets. Pure.
 
-In: `Routes`. Out: the two files that Envoy reads, and back. The file of routes is the only memory
-of what is stable, what is canary and at which weight: the roles travel as metadata of the route
-that carries them out, so the two cannot disagree.
+In: `Routes`. Out: the file of routes that Envoy reads, and back. It is the only memory of what is
+stable, what is canary and at which weight: the roles travel as metadata of the route that carries
+them out, so the two cannot disagree.
 
 Format: https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/service/discovery/v3/discovery.proto
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from weathervane.errors import DeploymentError
-from weathervane.local.ports import LOOPBACK
 
 ROUTE_CONFIG = "weathervane"
 # Here the gateway says itself which version of the file of routes it acts on.
 VERSION_PATH = "/.weathervane/routes"
-# Every answer says in this header which revision gave it, or failed to.
+# Every answer says in this header which revision gave it, or failed to. A request that names a role
+# or a live revision in it goes there; any other name is no more than a wish.
 REVISION_HEADER = "x-weathervane-revision"
 # Longer than any picture takes; a revision that hangs is an error, not a wait for ever.
 ROUTE_SECONDS = 15
-# Shorter than any server keeps an idle connection (5 s is usual), or the gateway would send a
-# request into one that is just being closed.
-_IDLE_SECONDS = 3
 _GRPC_SERVICE = "/inference.GRPCInferenceService/"
-_GRPC_SUFFIX = "-grpc"
 _TYPES = "type.googleapis.com/envoy"
+# A request whose connection is refused or lost is sent once more, to another replica if there is
+# one: a classification has no effect, so it may be done twice. What a server answers is its answer.
+# (A body of more than 1 MiB, which Envoy does not keep, is not sent again.)
+_RETRIES: Mapping[str, Any] = {
+    "retry_on": "connect-failure,refused-stream,reset",
+    "num_retries": 1,
+    "retry_host_predicate": [
+        {
+            "name": "envoy.retry_host_predicates.previous_hosts",
+            "typed_config": {
+                "@type": f"{_TYPES}.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+            },
+        }
+    ],
+    "host_selection_retry_max_attempts": 5,
+}
+_FORWARD: Mapping[str, Any] = {"timeout": f"{ROUTE_SECONDS}s", "retry_policy": _RETRIES}
+
+
+class Use(StrEnum):
+    """Why a request goes to a revision. Envoy counts each of them apart."""
+
+    SPLIT = ""  # by weight: the traffic that a rollout judges
+    DIRECT = "-direct"  # it asked for this revision in its header
+    MIRROR = "-mirror"  # a copy, whose answer nobody gets
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replica:
+    """One process of a revision and where it listens."""
+
+    name: str
+    http_port: int
+    grpc_port: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """One revision and where it listens."""
+    """One revision and the replicas that serve it."""
 
     revision: str
     digest: str  # of the package, sha256
     uri: str  # of the package
-    http_port: int
-    grpc_port: int
+    replicas: tuple[Replica, ...]
 
-    @property
-    def clusters(self) -> tuple[str, str]:
-        """What Envoy calls it, for REST and for gRPC."""
-        return self.revision, self.revision + _GRPC_SUFFIX
+    def at(self, ports: Mapping[str, tuple[int, ...]]) -> "Route":
+        """The same with other ports (REST, gRPC) for the replicas that ``ports`` names."""
+        moved = (
+            Replica(name=one.name, http_port=ports[one.name][0], grpc_port=ports[one.name][1])
+            if one.name in ports
+            else one
+            for one in self.replicas
+        )
+        return replace(self, replicas=tuple(moved))
+
+    def cluster(self, use: Use, *, grpc: bool = False) -> str:
+        """What Envoy calls its replicas as the target of such requests."""
+        return f"{self.revision}{use}{'-grpc' * grpc}"
+
+    def clusters(self, use: Use) -> tuple[str, ...]:
+        """All clusters of one use; gRPC is not copied, for Envoy tells no status of copies."""
+        rest = self.cluster(use)
+        return (rest,) if use is Use.MIRROR else (rest, self.cluster(use, grpc=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +102,7 @@ class Routes:
     stable: Route | None = None
     canary: Route | None = None
     weight: int = 0  # percent of the traffic that the canary gets
+    mirror: int = 0  # percent of the traffic of which the canary gets copies
     last_number: int = 0  # of the revisions ever made; names are never used twice
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -64,7 +110,13 @@ class Routes:
     @property
     def live(self) -> tuple[Route, ...]:
         """Stable and canary, as far as there are any."""
-        return tuple(route for route in (self.stable, self.canary) if route)
+        return tuple(self.by_role.values())
+
+    @property
+    def by_role(self) -> dict[str, Route]:
+        """The same by the name of the role."""
+        roles = {"stable": self.stable, "canary": self.canary}
+        return {role: route for role, route in roles.items() if route}
 
     def next_name(self) -> str:
         """The name of the revision to come."""
@@ -78,15 +130,26 @@ class Discovery:
     version: str
     text: bytes
 
+    @classmethod
+    def of(cls, resources: Sequence[Mapping[str, Any]], version: str) -> "Discovery":
+        """The file that holds these resources."""
+        file = {"version_info": version, "resources": resources}
+        return cls(version, json.dumps(file, indent=2).encode())
+
 
 def routes_file(routes: Routes) -> Discovery:
     """The file of routes."""
     forward = [
-        _route({"prefix": _GRPC_SERVICE, "grpc": {}}, routes, grpc=True),
-        _route({"prefix": "/"}, routes, grpc=False),
+        *(
+            _direct(role, route, grpc=grpc)
+            for role, route in routes.by_role.items()
+            for grpc in (True, False)
+        ),
+        _split(routes, grpc=True),
+        _split(routes, grpc=False),
     ]
     metadata = {"filter_metadata": {"weathervane": asdict(routes)}}
-    version = _version(forward, metadata)
+    version = version_of(forward, metadata)
     tell = {"match": {"path": VERSION_PATH}, "direct_response": _answer(200, version)}
     resource = {
         "@type": f"{_TYPES}.config.route.v3.RouteConfiguration",
@@ -94,7 +157,7 @@ def routes_file(routes: Routes) -> Discovery:
         "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [tell, *forward]}],
         "metadata": metadata,
     }
-    return _discovery(version, [resource])
+    return Discovery.of([resource], version)
 
 
 def read_routes(text: bytes) -> Routes:
@@ -114,47 +177,50 @@ def read_routes(text: bytes) -> Routes:
         ) from error
 
 
-def clusters_file(routes: Routes) -> Discovery:
-    """The file of clusters: where each live revision listens."""
-    clusters = [
-        cluster
-        for route in routes.live
-        for cluster in (
-            _cluster(route.clusters[0], route.http_port, grpc=False),
-            _cluster(route.clusters[1], route.grpc_port, grpc=True),
-        )
-    ]
-    return _discovery(_version(clusters), clusters)
+def version_of(*content: object) -> str:
+    """A name of some content."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def read_clusters(text: bytes) -> frozenset[str]:
-    """Names of the revisions in a file of clusters."""
-    names = (resource["name"] for resource in json.loads(text)["resources"])
-    return frozenset(name.removesuffix(_GRPC_SUFFIX) for name in names)
+def _match(*, grpc: bool) -> dict[str, Any]:
+    return {"prefix": _GRPC_SERVICE, "grpc": {}} if grpc else {"prefix": "/"}
 
 
-def _route(match: Mapping[str, Any], routes: Routes, *, grpc: bool) -> dict[str, Any]:
+def _direct(role: str, route: Route, *, grpc: bool) -> dict[str, Any]:
+    """Requests that ask for a revision by its role or its name."""
+    names = {"safe_regex": {"regex": f"{role}|{re.escape(route.revision)}"}}
+    asks = {"name": REVISION_HEADER, "string_match": names}
+    return {
+        "match": {**_match(grpc=grpc), "headers": [asks]},
+        "route": {**_FORWARD, "cluster": route.cluster(Use.DIRECT, grpc=grpc)},
+        "response_headers_to_add": [_header(REVISION_HEADER, route.revision)],
+    }
+
+
+def _split(routes: Routes, *, grpc: bool) -> dict[str, Any]:
+    """All other requests, by weight."""
     shares = {"stable": 100 - routes.weight, "canary": routes.weight}
     targets = [
         (route, shares[role] if len(routes.live) > 1 else 100)
-        for role, route in (("stable", routes.stable), ("canary", routes.canary))
+        for role, route in routes.by_role.items()
         # A first canary serves nobody before it has a weight.
-        if route and (routes.stable or routes.weight)
+        if routes.stable or routes.weight
     ]
     if not targets:
         return {
-            "match": match,
+            "match": _match(grpc=grpc),
             "direct_response": _answer(503, '{"error": "no model is served yet"}\n'),
             "response_headers_to_add": [_header("content-type", "application/json")],
         }
     return {
-        "match": match,
+        "match": _match(grpc=grpc),
         "route": {
-            "timeout": f"{ROUTE_SECONDS}s",
+            **_FORWARD,
+            **({} if grpc else _mirroring(routes)),
             "weighted_clusters": {
                 "clusters": [
                     {
-                        "name": route.clusters[grpc],
+                        "name": route.cluster(Use.SPLIT, grpc=grpc),
                         "weight": weight,
                         # Also on what Envoy itself answers when the revision does not.
                         "response_headers_to_add": [_header(REVISION_HEADER, route.revision)],
@@ -166,6 +232,14 @@ def _route(match: Mapping[str, Any], routes: Routes, *, grpc: bool) -> dict[str,
     }
 
 
+def _mirroring(routes: Routes) -> dict[str, Any]:
+    if not (routes.canary and routes.mirror):
+        return {}
+    share = {"default_value": {"numerator": routes.mirror, "denominator": "HUNDRED"}}
+    copies = {"cluster": routes.canary.cluster(Use.MIRROR), "runtime_fraction": share}
+    return {"request_mirror_policies": [copies]}
+
+
 def _answer(status: int, body: str) -> dict[str, Any]:
     return {"status": status, "body": {"inline_string": body}}
 
@@ -175,35 +249,3 @@ def _header(key: str, value: str) -> dict[str, Any]:
         "header": {"key": key, "value": value},
         "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
     }
-
-
-def _cluster(name: str, port: int, *, grpc: bool) -> dict[str, Any]:
-    protocol = "http2_protocol_options" if grpc else "http_protocol_options"
-    address = {"socket_address": {"address": LOOPBACK, "port_value": port}}
-    options = f"{_TYPES}.extensions.upstreams.http.v3.HttpProtocolOptions"
-    return {
-        "@type": f"{_TYPES}.config.cluster.v3.Cluster",
-        "name": name,
-        "type": "STATIC",
-        "connect_timeout": "1s",
-        "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": options,
-                "common_http_protocol_options": {"idle_timeout": f"{_IDLE_SECONDS}s"},
-                "explicit_http_config": {protocol: {}},
-            }
-        },
-        "load_assignment": {
-            "cluster_name": name,
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
-        },
-    }
-
-
-def _version(*content: object) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _discovery(version: str, resources: list[dict[str, Any]]) -> Discovery:
-    file = {"version_info": version, "resources": resources}
-    return Discovery(version, json.dumps(file, indent=2).encode())

@@ -9,7 +9,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -23,12 +23,13 @@ from weathervane.local.ask import ask
 from weathervane.local.gateway import Gateway
 from weathervane.local.ports import LOOPBACK, number, reserve
 from weathervane.local.processes import Running
-from weathervane.local.routes import REVISION_HEADER, Route, Routes
+from weathervane.local.routes import REVISION_HEADER, Replica, Route, Routes
 from weathervane.rollout.port import Revision
 
 # -P: a folder named `predictor` where the user happens to stand is not ours.
 PREDICTOR = (sys.executable, "-P", "-m", "predictor")
-_PREDICTOR_NAME = re.compile(r".+-\d{5}")
+_REPLICA = re.compile(r"(.+-\d{5})\.\d+")
+_RETIRE_SECONDS = 1.0
 _LOCK_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
 
@@ -61,12 +62,22 @@ class Serving:
             ) from error
 
     def begin(self, routes: Routes, role: Literal["stable", "canary"], route: Route) -> Routes:
-        """Start the predictor of ``route`` in its role; returns the routes with its ports.
+        """Start the replicas of ``route`` that do not run; returns the routes with its ports.
 
-        The ports that it had are taken again when they are free.
+        The ports that a replica had are taken again when they are free.
         """
-        with reserve(route.http_port or None) as http, reserve(route.grpc_port or None) as grpc:
-            route = replace(route, http_port=number(http), grpc_port=number(grpc))
+        running = processes.running(self._state)
+        with ExitStack() as stack:
+            sockets = {
+                replica.name: [
+                    stack.enter_context(reserve(port or None))
+                    for port in (replica.http_port, replica.grpc_port)
+                ]
+                for replica in route.replicas
+                if replica.name not in running
+            }
+            ports = {name: tuple(map(number, held)) for name, held in sockets.items()}
+            route = route.at(ports)
             routes = replace(
                 routes,
                 stable=route if role == "stable" else routes.stable,
@@ -75,13 +86,15 @@ class Serving:
             # A route to a revision that Envoy does not know would cost requests.
             self.gateway.know(routes)
             self.gateway.route(routes)
-            processes.start(
-                self._state,
-                route.revision,
-                self._command(routes.service, route),
-                environment=self._store.as_environment(),
-                sockets=(http, grpc),
-            )
+            for replica in route.replicas:
+                if replica.name in sockets:
+                    processes.start(
+                        self._state,
+                        replica.name,
+                        self._command(routes.service, route, replica),
+                        environment=self._store.as_environment(),
+                        sockets=sockets[replica.name],
+                    )
         return routes
 
     def settle(self) -> None:
@@ -98,10 +111,11 @@ class Serving:
         retired = [
             name
             for name in processes.running(self._state)
-            if _PREDICTOR_NAME.fullmatch(name) and name not in wanted
+            if (ours := _REPLICA.fullmatch(name)) and ours[1] not in wanted
         ]
         if retired:
-            processes.stop(self._state, *retired)
+            # Nothing is under way to them: what one does before it ends need not be waited for.
+            processes.stop(self._state, *retired, grace_seconds=_RETIRE_SECONDS)
 
     def resume(self) -> None:
         """Start every predictor that the routes name and that does not run."""
@@ -111,58 +125,84 @@ class Serving:
             if routes is None:
                 return
             running = processes.running(self._state)
-            if routes.stable and routes.stable.revision not in running:
+            if routes.stable and not runs(routes.stable, running):
                 routes = self.begin(routes, "stable", routes.stable)
-            if routes.canary and routes.canary.revision not in running:
+            if routes.canary and not runs(routes.canary, running):
                 self.begin(routes, "canary", routes.canary)
 
     def await_ready(self, route: Route, seconds: float) -> None:
-        """Return when a predictor answers.
+        """Return when every replica answers.
 
         Raises:
-            DeploymentError: when it ends or does not answer in time, with its last words.
+            DeploymentError: when one ends or does not answer in time, with its last words.
         """
         give_up = time.monotonic() + seconds
-        while not (seen := self.look(route, processes.running(self._state))).ready:
-            ended = not processes.find(self._state, route.revision)
-            if ended or time.monotonic() > give_up:
+        while True:
+            running = processes.running(self._state)
+            seen = self.look(route, running)
+            if seen.ready:
+                return
+            if not runs(route, running) or time.monotonic() > give_up:
+                logs = processes.log_file(self._state, f"{route.revision}.*")
                 raise DeploymentError(
                     f"{route.revision} is not ready{f': {seen.message}' if seen.message else ''}; "
-                    f"its log is {processes.log_file(self._state, route.revision)}"
+                    f"its log is {logs}"
                 )
             time.sleep(_LOOK_SECONDS)
 
     def look(self, route: Route, running: Running) -> Revision:
-        """How a revision is, by its process and its own word."""
-        message = self._complaint(route, running)
+        """How a revision is, by its processes and their own word; ready when each of them is."""
+        complaints = [self._complaint(route.revision, one, running) for one in route.replicas]
+        unready = [complaint for complaint in complaints if complaint is not None]
         return Revision(
-            name=route.revision, digest=route.digest, ready=message is None, message=message or ""
+            name=route.revision,
+            digest=route.digest,
+            ready=not unready,
+            # Who has something to say says more than who just starts.
+            message=max(unready, key=len, default=""),
         )
 
-    def _complaint(self, route: Route, running: Running) -> str | None:
-        """Why a revision is not ready, empty while it starts; None when it is."""
-        if not running.get(route.revision):
-            said = processes.last_words(self._state, route.revision)
-            return f"its process has ended{f': {said}' if said else ''}"
+    def _complaint(self, revision: str, replica: Replica, running: Running) -> str | None:
+        """Why a replica is not ready, empty while it starts; None when it is."""
+        if not running.get(replica.name):
+            said = processes.last_words(self._state, replica.name)
+            return f"process {replica.name} has ended{f': {said}' if said else ''}"
         try:
-            answer = ask(route.http_port, "/v2/health/ready")
+            answer = ask(replica.http_port, "/v2/health/ready")
         except ConnectionRefusedError:
             return ""
         except OSError as error:
-            return f"no answer at port {route.http_port}: {str(error) or type(error).__name__}"
-        if answer.headers.get(REVISION_HEADER) != route.revision:
-            return f"another server answers at port {route.http_port}"
+            return f"no answer at port {replica.http_port}: {str(error) or type(error).__name__}"
+        if answer.headers.get(REVISION_HEADER) != revision:
+            return f"another server answers at port {replica.http_port}"
         return None if answer.status == 200 else f"it answers {answer.status} when asked if ready"
 
-    def _command(self, service: str, route: Route) -> list[str]:
+    def _command(self, service: str, route: Route, replica: Replica) -> list[str]:
+        # Two revisions share this machine: neither may take all of it.
+        threads = (os.cpu_count() or 2) // (2 * len(route.replicas))
         return [
             *self._predictor,
             *("--package", route.uri, "--digest", route.digest),
             *("--name", service, "--revision", route.revision, "--host", LOOPBACK),
-            *("--http-port", str(route.http_port), "--grpc-port", str(route.grpc_port)),
+            *("--http-port", str(replica.http_port), "--grpc-port", str(replica.grpc_port)),
             *("--cache", str(self._state / "packages")),
             # Nothing is sent any more to one that is told to stop, and the store is our own.
             *("--drain-seconds", "0", "--store-seconds", "10"),
-            # Two revisions share this machine: neither may take all of it.
-            *("--threads", str(max(1, (os.cpu_count() or 2) // 2))),
+            *("--threads", str(max(1, threads))),
         ]
+
+
+def new_route(revision: str, digest: str, uri: str, replicas: int) -> Route:
+    """A revision that has no ports yet: `Serving.begin` gives them."""
+    names = [f"{revision}.{count + 1}" for count in range(replicas)]
+    return Route(
+        revision=revision,
+        digest=digest,
+        uri=uri,
+        replicas=tuple(Replica(name=name, http_port=0, grpc_port=0) for name in names),
+    )
+
+
+def runs(route: Route, running: Running) -> bool:
+    """Whether every replica has a process."""
+    return all(replica.name in running for replica in route.replicas)

@@ -1,21 +1,30 @@
-"""``weathervane rollout``: start one, look at it, end it."""
+"""``weathervane rollout``: explain a plan, start a rollout, wait for it; the rest joins here."""
 
-import getpass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from weathervane.errors import ExitCode
+from weathervane.rollout import asking_commands, telling_commands
+from weathervane.rollout.options import Model, PlanFile, Who, named, read_plan
+
+if TYPE_CHECKING:
+    from weathervane.rollout.outcome import Outcome
+    from weathervane.rollout.service import LocalService
 
 app = typer.Typer(
     help="Move live traffic to a package step by step, and back when it is worse.",
     no_args_is_help=True,
 )
+for _command in (*telling_commands.COMMANDS, *asking_commands.COMMANDS):
+    app.command()(_command)
 
-Model = Annotated[str, typer.Option(help="Name of the registered model and of its service.")]
-Who = Annotated[
-    str, typer.Option(help="Who asks for it, for the record.", show_default="the user's name")
+Probes = Annotated[
+    Path | None,
+    typer.Option(help="Folder of labelled probes; default: those of the package's data."),
+]
+Summary = Annotated[
+    Path | None, typer.Option(help="Add a Markdown summary to this file ($GITHUB_STEP_SUMMARY).")
 ]
 
 
@@ -25,13 +34,20 @@ def start(
         str, typer.Argument(help="challenger, champion, or a package's digest.")
     ] = "challenger",
     *,
-    plan: Annotated[
-        Path | None, typer.Option(help="The plan, YAML; default: the defaults.")
-    ] = None,
-    probes: Annotated[
+    plan: PlanFile = None,
+    probes: Probes = None,
+    replay: Annotated[
         Path | None,
-        typer.Option(help="Folder of labelled probes; default: those of the package's data."),
+        typer.Option(help="Folder of pictures to replay; default: those of the probes."),
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Try a package that was taken back once more.")
+    ] = False,
+    wait: Annotated[
+        bool,
+        typer.Option(help="Drive it in this process; or in one of its own, and return at once."),
+    ] = True,
+    summary: Summary = None,
     model: Model = "weather",
     who: Who = "",
 ) -> None:
@@ -39,17 +55,20 @@ def start(
 
     Started again after it was killed, it goes on where it was.
     """
-    from weathervane.config import from_mapping, read_yaml
     from weathervane.data.probes import read_probes
-    from weathervane.rollout.plan import Plan
     from weathervane.rollout.release import fetch_probes, repair_champion, resolve, roll_out
     from weathervane.rollout.service import open_service
 
-    how = from_mapping(Plan, read_yaml(plan), str(plan)) if plan else Plan()
+    how = read_plan(plan)
     service = open_service(model)
     if repaired := repair_champion(service.deployment, service.registry, model):
         typer.echo(f"alias champion lagged behind: it names {repaired[:12]} now")
     release = resolve(service.registry, service.store, model, package)
+    if not wait:
+        _start_apart(
+            service, release.digest, plan=plan, probes=probes, replay=replay, again=again, who=who
+        )
+        return
     outcome = roll_out(
         service.rollout(typer.echo),
         service.registry,
@@ -57,56 +76,130 @@ def start(
         release,
         plan=how,
         probes=read_probes(probes) if probes else fetch_probes(service.store, release),
-        who=who or getpass.getuser(),
+        who=named(who),
+        replayed=_pictures(replay) if replay else (),
+        again=again,
     )
+    if outcome.state is None:
+        typer.echo(outcome.why)
     typer.echo(f"the record is {service.journal.record}")
-    raise typer.Exit(ExitCode.DONE if outcome.promoted else ExitCode.ROLLED_BACK)
+    _leave(service, outcome, summary)
 
 
 @app.command()
-def status(model: Model = "weather") -> None:
-    """Print what is live, and the steps of the last rollout."""
+def wait(
+    minutes: Annotated[float, typer.Option(min=0, help="Give up after so long (8).")] = 60.0,
+    *,
+    summary: Summary = None,
+    model: Model = "weather",
+) -> None:
+    """Wait for the end of the rollout that runs (0 or 5), or until a person is needed (6)."""
+    from weathervane.rollout.asking import Asking
+    from weathervane.rollout.outcome import Outcome
+    from weathervane.rollout.service import open_service
+    from weathervane.rollout.state import Phase
+
+    service = open_service(model)
+    outcome = Asking(service.journal).follow(give_up_after=minutes * 60, until_held=True)
+    if outcome is None:
+        last = service.rollout().last()
+        if last is None:
+            typer.echo("no rollout yet")
+            return
+        promoted = last.phase is Phase.PROMOTED
+        outcome = Outcome(promoted=promoted, why=last.why, state=last)
+    typer.echo(outcome.why)
+    _leave(service, outcome, summary)
+
+
+@app.command()
+def plan(
+    plan: PlanFile = None,
+    *,
+    probes: Probes = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=0, help="Requests a second; default: measured for three seconds."),
+    ] = None,
+    model: Model = "weather",
+) -> None:
+    """Explain what a plan does, what its probes can see, and how long it takes."""
+    from weathervane.data.probes import read_probes
+    from weathervane.rollout.explain import explain
+
+    how = read_plan(plan)
+    number = len(read_probes(probes)) if probes else None
+    traffic = _measured(model) if rate is None else rate
+    for line in explain(how, probes=number, requests_per_second=traffic):
+        typer.echo(line)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of a plan."""
     import json
 
-    from rich.console import Console
+    from weathervane.rollout.plan import schema as make
 
-    from weathervane.registry.versions import CHAMPION
+    typer.echo(json.dumps(make(), indent=2))
+
+
+def _leave(service: "LocalService", outcome: "Outcome", summary: Path | None) -> None:
+    from weathervane.rollout.summary import as_markdown
+
+    if summary:
+        # Others may have written there before: GitHub's is one file a step.
+        with summary.open("a", encoding="utf-8") as file:
+            file.write(as_markdown(outcome, service.record()) + "\n")
+    raise typer.Exit(outcome.exit_code)
+
+
+def _pictures(folder: Path) -> list[bytes]:
+    from weathervane.errors import UsageError
+
+    try:
+        return [file.read_bytes() for file in sorted(folder.iterdir()) if file.is_file()]
+    except OSError as error:
+        raise UsageError(f"cannot read the pictures in {folder}: {error.strerror}") from error
+
+
+def _measured(model: str) -> float | None:
+    """Requests a second at the present, or None when nothing is served here."""
+    import time
+
+    from weathervane.errors import PlatformError
     from weathervane.rollout.service import open_service
-    from weathervane.rollout.timeline import steps_of, table
 
-    service = open_service(model)
-    live = service.deployment.observe()
-    for role, revision in (("stable", live.stable), ("canary", live.canary)):
-        if revision:
-            weight = live.weight if role == "canary" else 100 - live.weight
-            ready = "ready" if revision.ready else f"not ready {revision.message}"
-            typer.echo(f"{role}: {revision.name} {revision.digest[:12]} {weight} % {ready}")
-    if not live.stable:
-        typer.echo(f"no revision of {model} is stable yet")
-    champion = service.registry.alias(model, CHAMPION)
-    if live.stable and (champion is None or champion.digest != live.stable.digest):
-        named = champion.digest[:12] if champion else "nothing"
-        typer.echo(f"alias champion names {named}: it lags behind and the next start repairs it")
-    state = service.rollout().last()
-    if state is None:
-        typer.echo("no rollout yet")
-        return
-    typer.echo(f"last rollout: {state.id} by {state.begun_by}: {state.phase.value} {state.why}")
-    lines = service.journal.record.read_text(encoding="utf-8").splitlines()
-    Console(highlight=False).print(table(steps_of(map(json.loads, lines), state.id)))
+    seconds = 3.0
+    try:
+        deployment = open_service(model).deployment
+        before = deployment.counts()
+        time.sleep(seconds)
+        after = deployment.counts()
+    except PlatformError:
+        return None
+    grown = [now.since(before[name]).requests for name, now in after.items() if name in before]
+    return sum(grown) / seconds if grown else None
 
 
-@app.command()
-def abort(
-    why: Annotated[str, typer.Option(help="The reason, for the record.")],
+def _start_apart(
+    service: "LocalService",
+    digest: str,
     *,
-    model: Model = "weather",
-    who: Who = "",
+    plan: Path | None,
+    probes: Path | None,
+    replay: Path | None,
+    again: bool,
+    who: str,
 ) -> None:
-    """Take the canary back now. Without a rollout this changes nothing."""
-    from weathervane.rollout.service import open_service
+    from weathervane.rollout.driver import Ended, start_apart
 
-    service = open_service(model)
-    outcome = service.rollout(typer.echo).abort(who or getpass.getuser(), why)
-    if outcome is None:
-        typer.echo("no rollout runs: nothing to take back")
+    options: list[str] = ["--model", service.name, "--who", named(who)]
+    for name, value in (("--plan", plan), ("--probes", probes), ("--replay", replay)):
+        options += [name, str(value.absolute())] if value else []
+    options += ["--again"] if again else []
+    begun = start_apart(service, digest, options)
+    if isinstance(begun, Ended):
+        typer.echo(begun.said)
+        raise typer.Exit(begun.code)
+    typer.echo(f"rollout {begun} runs; follow it with: weathervane rollout wait")

@@ -19,6 +19,7 @@ class FakeClock:
 
     def __init__(self) -> None:
         self._seconds = 0.0
+        self._set_forward = timedelta()
 
     def monotonic(self) -> float:
         """Seconds slept so far."""
@@ -30,7 +31,12 @@ class FakeClock:
 
     def now(self) -> datetime:
         """A wall clock that began in 2026."""
-        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self._seconds)
+        begun = datetime(2026, 1, 1, tzinfo=UTC)
+        return begun + timedelta(seconds=self._seconds) + self._set_forward
+
+    def set_forward(self, by: timedelta) -> None:
+        """Set the wall clock, as an administrator may; no time passes by it."""
+        self._set_forward += by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +50,9 @@ class Behaviour:
     label: Callable[[bytes], str] = bytes.decode
 
 
+_CAPABILITIES = frozenset({Capability.WEIGHT, Capability.MIRROR, Capability.HEADER_ROUTES})
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Running:
     revision: Revision
@@ -53,16 +62,16 @@ class _Running:
 class FakeDeployment:
     """One service in memory. ``behaviours`` are by package digest."""
 
-    capabilities = frozenset({Capability.WEIGHT})
-
     def __init__(
         self,
         clock: FakeClock,
         *,
+        capabilities: frozenset[Capability] = _CAPABILITIES,
         service: str = "weather",
         requests_per_second: float = 100.0,
         behaviours: Mapping[str, Behaviour] | None = None,
     ) -> None:
+        self.capabilities = capabilities
         self.service = service
         self.requests_per_second = requests_per_second
         self.lost = 0  # requests that nobody was there to answer
@@ -71,24 +80,40 @@ class FakeDeployment:
         self._stable: _Running | None = None
         self._canary: _Running | None = None
         self._weight = 0
+        self._mirror = 0
         self._counts: dict[str, Counts] = {}
+        self._mirrored: dict[str, Counts] = {}
         self._flowed_until = clock.monotonic()
         self._started = 0
 
     def observe(self) -> Live:
         """See `Deployment`."""
         return Live(
-            stable=self._seen(self._stable), canary=self._seen(self._canary), weight=self._weight
+            stable=self._seen(self._stable),
+            canary=self._seen(self._canary),
+            weight=self._weight,
+            mirror=self._mirror,
         )
 
     def counts(self) -> Mapping[str, Counts]:
         """See `Deployment`."""
         self._flow()
-        return {
-            running.revision.name: self._counts.get(running.revision.name, Counts())
-            for running in (self._stable, self._canary)
-            if running
-        }
+        return self._of_live(self._counts)
+
+    def mirrored(self) -> Mapping[str, Counts]:
+        """See `MirroringDeployment`."""
+        self._flow()
+        return self._of_live(self._mirrored)
+
+    def reached_by(self, header: str) -> str | None:
+        """The revision that a request with this ``x-weathervane-revision`` reaches.
+
+        None: it is ordinary traffic.
+        """
+        for role, running in (("stable", self._stable), ("canary", self._canary)):
+            if running and header in (role, running.revision.name):
+                return running.revision.name
+        return None
 
     def predict(self, revision: str, pictures: Sequence[bytes]) -> list[Prediction]:
         """See `Deployment`."""
@@ -116,22 +141,34 @@ class FakeDeployment:
             raise DeploymentError("there is no canary to send traffic to")
         self._flow()
         self._weight = percent
+        if percent:
+            self._mirror = 0
+
+    def set_mirror(self, percent: int) -> None:
+        """See `MirroringDeployment`."""
+        if not self._canary:
+            raise DeploymentError("there is no canary to send copies to")
+        if percent and (self._weight or not self._stable):
+            raise DeploymentError("copies are of stable's traffic, for a canary that serves none")
+        self._flow()
+        self._mirror = percent
 
     def promote(self) -> None:
         """See `Deployment`."""
         if self._canary:
             self._flow()
-            self._stable, self._canary, self._weight = self._canary, None, 0
+            self._stable, self._canary, self._weight, self._mirror = self._canary, None, 0, 0
 
     def rollback(self, why: str) -> None:
         """See `Deployment`."""
         self._flow()
-        self._canary, self._weight = None, 0
+        self._canary, self._weight, self._mirror = None, 0, 0
 
     def restart(self) -> None:
         """Let every counter start again at zero, as when a process is restarted."""
         self._flow()
         self._counts.clear()
+        self._mirrored.clear()
 
     def _seen(self, running: _Running | None) -> Revision | None:
         if running is None:
@@ -154,14 +191,20 @@ class FakeDeployment:
         to_canary = round(requests * self._weight / 100)
         for running, share in ((self._canary, to_canary), (self._stable, requests - to_canary)):
             if running:
-                self._count(running, share)
+                self._count(running, share, self._counts)
             else:
                 self.lost += share
+        if self._canary and self._mirror:
+            self._count(self._canary, round(requests * self._mirror / 100), self._mirrored)
 
-    def _count(self, running: _Running, requests: int) -> None:
+    def _of_live(self, counts: Mapping[str, Counts]) -> dict[str, Counts]:
+        live = [one.revision.name for one in (self._stable, self._canary) if one]
+        return {name: counts.get(name, Counts()) for name in live}
+
+    def _count(self, running: _Running, requests: int, into: dict[str, Counts]) -> None:
         behaviour = self._behaviour(running)
         name = running.revision.name
-        self._counts[name] = self._counts.get(name, Counts()) + Counts(
+        into[name] = into.get(name, Counts()) + Counts(
             requests=requests,
             errors=round(requests * behaviour.error_share),
             latency=tuple(requests * hit for hit in observe_latencies([behaviour.latency_seconds])),
@@ -174,7 +217,7 @@ class MemoryJournal:
     def __init__(self) -> None:
         self.record: list[dict[str, Any]] = []
         self._state: dict[str, Any] | None = None
-        self._request: dict[str, Any] | None = None
+        self._requests: list[dict[str, Any]] = []
         self._holder: str | None = None
 
     @contextmanager
@@ -202,8 +245,12 @@ class MemoryJournal:
 
     def ask(self, request: Mapping[str, Any]) -> None:
         """See `Journal`."""
-        self._request = dict(request)
+        self._requests.append(dict(request))
 
-    def asked(self) -> dict[str, Any] | None:
+    def asked(self) -> Sequence[dict[str, Any]]:
         """See `Journal`."""
-        return self._request
+        return tuple(self._requests)
+
+    def entries(self) -> Sequence[dict[str, Any]]:
+        """See `Journal`."""
+        return tuple(self.record)

@@ -5,14 +5,15 @@ record only grows; the claim is a lock that the system lets go when its holder d
 
     state.json     what the rollout has to know to go on
     record.jsonl   what happened, one JSON object a line
-    request.json   what somebody asks of the process that drives it
+    requests.jsonl what people asked of the process that drives it, one JSON object a line
     lock, holder   who that is
 """
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -29,7 +30,7 @@ class FileJournal:
         self.record = folder / "record.jsonl"
         self._folder = folder
         self._state = folder / "state.json"
-        self._request = folder / "request.json"
+        self._requests = folder / "requests.jsonl"
         self._holder = folder / "holder"
 
     @contextmanager
@@ -59,27 +60,30 @@ class FileJournal:
 
     def append(self, entry: Mapping[str, Any]) -> None:
         """See `Journal`."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with self.record.open("ab+") as record:
-            # Whoever was killed in the middle of a line must not spoil the next one.
-            if record.tell() and not _ends_a_line(record):
-                record.write(b"\n")
-            record.write(json.dumps(entry).encode() + b"\n")
+        _add_line(self.record, entry)
 
     def ask(self, request: Mapping[str, Any]) -> None:
         """See `Journal`."""
-        write_whole(self._request, json.dumps(request).encode())
+        self._folder.mkdir(parents=True, exist_ok=True)
+        # Several people may ask at once.
+        with FileLock(self._folder / "requests.lock"):
+            _add_line(self._requests, request)
 
-    def asked(self) -> dict[str, Any] | None:
+    def asked(self) -> Sequence[dict[str, Any]]:
         """See `Journal`."""
-        return _read(self._request)
+        return _read_lines(self._requests)
+
+    def entries(self) -> Sequence[dict[str, Any]]:
+        """The rollout record, the oldest entry first."""
+        return _read_lines(self.record)
 
     def _told(self) -> str:
-        try:
-            return self._holder.read_text()
-        except FileNotFoundError:
+        for _ in range(100):
+            with suppress(FileNotFoundError):
+                return self._holder.read_text()
             # It has the lock, and is about to say who it is.
-            return "another process"
+            time.sleep(0.01)
+        return "another process"
 
 
 def _read(file: Path) -> dict[str, Any] | None:
@@ -89,6 +93,29 @@ def _read(file: Path) -> dict[str, Any] | None:
         return None
     except (ValueError, TypeError) as error:
         raise DeploymentError(f"{file} is not as we wrote it: {error}; move it away") from error
+
+
+def _add_line(file: Path, entry: Mapping[str, Any]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("ab+") as lines:
+        # Whoever was killed in the middle of a line must not spoil the next one.
+        if lines.tell() and not _ends_a_line(lines):
+            lines.write(b"\n")
+        lines.write(json.dumps(entry).encode() + b"\n")
+
+
+def _read_lines(file: Path) -> list[dict[str, Any]]:
+    """Every whole line; one that was cut off by a kill, or is being written, is none."""
+    entries = []
+    try:
+        lines = file.read_bytes().splitlines(keepends=True)
+    except FileNotFoundError:
+        return []
+    for line in lines:
+        with suppress(ValueError):
+            if line.endswith(b"\n"):
+                entries.append(dict(json.loads(line)))
+    return entries
 
 
 def _ends_a_line(record: BinaryIO) -> bool:

@@ -14,8 +14,8 @@ from weathervane.config import StoreConfig
 from weathervane.errors import DeploymentError, UsageError
 from weathervane.local import processes
 from weathervane.local.ports import LOOPBACK
-from weathervane.local.routes import Route, Routes
-from weathervane.local.serving import PREDICTOR, Serving
+from weathervane.local.routes import Routes, Use
+from weathervane.local.serving import PREDICTOR, Serving, new_route, runs
 from weathervane.rollout.counts import Counts
 from weathervane.rollout.port import Capability, Live, Prediction, Release
 
@@ -24,9 +24,13 @@ _SERVICE = re.compile(r"[a-z0-9]([a-z0-9-]{0,56}[a-z0-9])?")
 
 
 class LocalDeployment:
-    """See `Deployment`. Packages come from ``store``; ``predictor`` is the command that serves."""
+    """See `MirroringDeployment`.
 
-    capabilities = frozenset({Capability.WEIGHT})
+    Packages come from ``store``; a new revision gets so many ``replicas``, each of which is a
+    process of the command ``predictor``.
+    """
+
+    capabilities = frozenset({Capability.WEIGHT, Capability.MIRROR, Capability.HEADER_ROUTES})
 
     def __init__(
         self,
@@ -34,6 +38,7 @@ class LocalDeployment:
         service: str,
         store: StoreConfig,
         *,
+        replicas: int = 1,
         predictor: Sequence[str] = PREDICTOR,
     ) -> None:
         if not _SERVICE.fullmatch(service):
@@ -41,7 +46,10 @@ class LocalDeployment:
                 "a service's name must be lower-case letters, digits and '-', at most 58, "
                 f"got {service!r}"
             )
+        if replicas < 1:
+            raise UsageError(f"a revision has at least 1 replica, got {replicas}")
         self.service = service
+        self._replicas = replicas
         self._state = state
         self._serving = Serving(state, store, predictor=predictor)
         self._gateway = self._serving.gateway
@@ -54,17 +62,22 @@ class LocalDeployment:
             stable=self._serving.look(routes.stable, running) if routes.stable else None,
             canary=self._serving.look(routes.canary, running) if routes.canary else None,
             weight=routes.weight,
+            mirror=routes.mirror,
         )
 
     def counts(self) -> Mapping[str, Counts]:
         """See `Deployment`."""
         return self._gateway.counts(self._routes())
 
+    def mirrored(self) -> Mapping[str, Counts]:
+        """See `MirroringDeployment`."""
+        return self._gateway.counts(self._routes(), Use.MIRROR)
+
     def predict(self, revision: str, pictures: Sequence[bytes]) -> list[Prediction]:
         """See `Deployment`."""
         for route in self._routes().live:
             if route.revision == revision:
-                address = f"http://{LOOPBACK}:{route.http_port}"
+                address = f"http://{LOOPBACK}:{route.replicas[0].http_port}"
                 return list(classify(address, self.service, pictures))
         raise DeploymentError(f"there is no revision {revision}")
 
@@ -74,43 +87,46 @@ class LocalDeployment:
             self._serving.settle()
             routes = self._routes()
             if routes.canary is None:
-                canary = Route(
-                    revision=routes.next_name(),
-                    digest=release.digest,
-                    uri=release.uri,
-                    http_port=0,
-                    grpc_port=0,
-                )
-                begun = replace(routes, weight=0, last_number=routes.last_number + 1)
+                canary = new_route(routes.next_name(), release.digest, release.uri, self._replicas)
+                begun = replace(routes, weight=0, mirror=0, last_number=routes.last_number + 1)
                 self._serving.begin(begun, "canary", canary)
             elif routes.canary.digest != release.digest:
                 raise DeploymentError(
                     f"{routes.canary.revision} is the canary already, of package "
                     f"{routes.canary.digest[:12]}: promote it or take it back first"
                 )
-            elif not processes.find(self._state, routes.canary.revision):
+            elif not runs(routes.canary, processes.running(self._state)):
                 self._serving.begin(routes, "canary", routes.canary)
 
     def set_weight(self, percent: int) -> None:
         """See `Deployment`."""
         with self._serving.alone():
-            routes = self._routes()
-            if routes.canary is None:
-                raise DeploymentError("there is no canary to send traffic to")
-            if not 0 <= percent <= 100:
-                raise DeploymentError(f"a weight is 0 to 100 percent, got {percent}")
-            if not self._gateway.running:
+            routes = self._with_canary(percent)
+            self._gateway.route(
+                replace(routes, weight=percent, mirror=0 if percent else routes.mirror)
+            )
+
+    def set_mirror(self, percent: int) -> None:
+        """See `MirroringDeployment`."""
+        with self._serving.alone():
+            routes = self._with_canary(percent)
+            if percent and not routes.stable:
+                raise DeploymentError("there is no stable revision whose traffic could be copied")
+            if percent and routes.weight:
                 raise DeploymentError(
-                    "the gateway does not run; start it again: weathervane local up"
+                    f"the canary serves {routes.weight} % of the traffic: copies are for one that "
+                    "serves none"
                 )
-            self._gateway.route(replace(routes, weight=percent))
+            self._gateway.route(replace(routes, mirror=percent))
 
     def promote(self) -> None:
         """See `Deployment`."""
         with self._serving.alone():
             routes = self._routes()
             if routes.canary:
-                self._gateway.route(replace(routes, stable=routes.canary, canary=None, weight=0))
+                self._gateway.route(
+                    replace(routes, stable=routes.canary, canary=None, weight=0, mirror=0)
+                )
             self._serving.settle()
 
     def rollback(self, why: str) -> None:
@@ -118,8 +134,19 @@ class LocalDeployment:
         with self._serving.alone():
             routes = self._routes()
             if routes.canary:
-                self._gateway.route(replace(routes, canary=None, weight=0))
+                self._gateway.route(replace(routes, canary=None, weight=0, mirror=0))
             self._serving.settle()
+
+    def _with_canary(self, percent: int) -> Routes:
+        """The routes, when a share of the traffic can go to their canary."""
+        routes = self._routes()
+        if routes.canary is None:
+            raise DeploymentError("there is no canary to send traffic to")
+        if not 0 <= percent <= 100:
+            raise DeploymentError(f"a share of the traffic is 0 to 100 percent, got {percent}")
+        if not self._gateway.running:
+            raise DeploymentError("the gateway does not run; start it again: weathervane local up")
+        return routes
 
     def _routes(self) -> Routes:
         routes = self._gateway.routes()

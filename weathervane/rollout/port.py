@@ -17,7 +17,12 @@ class Capability(StrEnum):
     """What a platform can do with traffic. A plan that needs a missing one is refused."""
 
     WEIGHT = "weight"
+    # It is a `MirroringDeployment`.
     MIRROR = "mirror"
+    # A request whose header ``x-weathervane-revision`` names a role (``stable``, ``canary``) or a
+    # live revision goes there, outside of the split and of `Deployment.counts`. Any other name is
+    # ordinary traffic: whoever keeps to a canary is served when it is gone. The same header of the
+    # answer says who gave it.
     HEADER_ROUTES = "header-routes"
     HISTORY = "history"
 
@@ -42,11 +47,16 @@ class Revision:
 
 @dataclass(frozen=True, kw_only=True)
 class Live:
-    """What is live now. ``weight`` is the percent of traffic that the canary is asked to take."""
+    """What is live now.
+
+    ``weight`` is the percent of traffic that the canary is asked to take, ``mirror`` the percent of
+    stable's requests of which it gets a copy.
+    """
 
     stable: Revision | None
     canary: Revision | None
     weight: int
+    mirror: int = 0  # percent of stable's traffic of which the canary gets copies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +83,8 @@ class Deployment(Protocol):
     def counts(self) -> Mapping[str, Counts]:
         """Traffic of each live revision by its name; counters that may start again at zero.
 
-        A revision whose figures cannot be read is absent from the answer, never zero.
+        A revision whose figures cannot be read, of all its replicas, is absent from the answer:
+        never zero, never less. A request that was tried again and then answered is one error.
         """
 
     def predict(self, revision: str, pictures: Sequence[bytes]) -> list[Prediction]:
@@ -86,7 +97,10 @@ class Deployment(Protocol):
         """
 
     def set_weight(self, percent: int) -> None:
-        """Send ``percent`` (0 to 100) of the traffic to the canary; on return it acts."""
+        """Send ``percent`` (0 to 100) of the traffic to the canary; on return it acts.
+
+        A canary that serves gets no copies any more.
+        """
 
     def promote(self) -> None:
         """Make the canary the stable revision with all traffic, and retire the old one.
@@ -95,10 +109,23 @@ class Deployment(Protocol):
         """
 
     def rollback(self, why: str) -> None:
-        """Send all traffic to stable, then remove the canary. Safe at any moment.
+        """Send all traffic to stable, end a mirror, then remove the canary. Safe at any moment.
 
         Does nothing when there is no canary. Without a stable revision nothing is served.
         """
+
+
+class MirroringDeployment(Deployment, Protocol):
+    """A deployment with `Capability.MIRROR`."""
+
+    def set_mirror(self, percent: int) -> None:
+        """Send the canary copies of ``percent`` of stable's requests; nobody gets its answers.
+
+        Refused when the canary serves, or when there is no stable revision.
+        """
+
+    def mirrored(self) -> Mapping[str, Counts]:
+        """Copies that each live revision got, as `counts`, which does not hold them."""
 
 
 class Journal(Protocol):
@@ -122,8 +149,11 @@ class Journal(Protocol):
     def append(self, entry: Mapping[str, Any]) -> None:
         """Add one line to the rollout record."""
 
-    def ask(self, request: Mapping[str, Any]) -> None:
-        """Leave a request for whoever drives the rollout; it replaces an earlier one."""
+    def entries(self) -> Sequence[dict[str, Any]]:
+        """The rollout record, the oldest entry first."""
 
-    def asked(self) -> dict[str, Any] | None:
-        """The request last left, or None."""
+    def ask(self, request: Mapping[str, Any]) -> None:
+        """Leave a request for whoever drives the rollout, behind those that were left before."""
+
+    def asked(self) -> Sequence[dict[str, Any]]:
+        """Every request that was ever left, the oldest first. None is ever taken away."""

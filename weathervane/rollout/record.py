@@ -3,8 +3,8 @@
 from typing import Any
 
 from weathervane.rollout.counts import Counts
-from weathervane.rollout.decide import Action, Observed, SetWeight
-from weathervane.rollout.judgement import ProbeFigures
+from weathervane.rollout.decide import Action, Observed, SetMirror, SetWeight
+from weathervane.rollout.judgement import Flips, ProbeFigures
 
 
 def figures(seen: Observed) -> dict[str, Any]:
@@ -13,14 +13,26 @@ def figures(seen: Observed) -> dict[str, Any]:
         "seconds_at_weight": round(seen.seconds_at_weight, 3),
         "canary": _traffic(seen.canary),
         "stable": _traffic(seen.stable),
+        "mirror": seen.mirror,
+        "p_values": {
+            "errors": seen.evidence.errors.p_value,
+            "errors_alone": seen.evidence.errors_alone.p_value,
+            "slowness": seen.evidence.slowness.p_value,
+            "shift": seen.evidence.shift.p_value,
+        },
         "probes": _probes(seen.probes),
+        "flips": _flips(seen.flips),
         "canary_failed_in_all": seen.canary_failed_in_all,
     }
 
 
 def decision(action: Action) -> dict[str, Any]:
     """What was decided, and why."""
-    to = {"to": action.percent} if isinstance(action, SetWeight) else {}
+    to: dict[str, int] = {}
+    if isinstance(action, SetWeight):
+        to = {"to": action.percent}
+    elif isinstance(action, SetMirror):
+        to = {"mirror_to": action.percent}
     return {"decision": type(action).__name__, **to, "why": action.why}
 
 
@@ -40,3 +52,9 @@ def _probes(probes: ProbeFigures | None) -> dict[str, Any] | None:
         "stable_accuracy": probes.stable_accuracy,
         "p_value": probes.p_value,
     }
+
+
+def _flips(flips: Flips | None) -> dict[str, Any] | None:
+    if flips is None:
+        return None
+    return {"total": flips.total, "share": flips.share, "table": dict(flips.table)}

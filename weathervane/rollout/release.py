@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from weathervane.data.probes import Probe, read_probes
-from weathervane.errors import PackageError, UsageError
+from weathervane.errors import PackageError, RolloutRunningError, UsageError
 from weathervane.registry.package import DESCRIPTION
 from weathervane.registry.store import Store, package_key, probes_key
 from weathervane.registry.versions import CHALLENGER, CHAMPION, Registry
-from weathervane.rollout.loop import Outcome, Rollout
+from weathervane.rollout.loop import Rollout
+from weathervane.rollout.outcome import Outcome
 from weathervane.rollout.plan import Plan
-from weathervane.rollout.port import Deployment, Release
+from weathervane.rollout.port import Deployment, Journal, Release
 
 
 def resolve(registry: Registry, store: Store, model: str, package: str) -> Release:
@@ -65,12 +66,29 @@ def roll_out(
     plan: Plan,
     probes: Sequence[Probe],
     who: str,
+    replayed: Sequence[bytes] = (),
+    again: bool = False,
 ) -> Outcome:
-    """Roll out and let the alias follow. Errors are those of `Rollout.start`."""
-    outcome = rollout.start(release, plan, probes, who)
+    """Roll out and let the alias follow. Arguments and errors are those of `Rollout.start`."""
+    outcome = rollout.start(release, plan, probes, who, replayed=replayed, again=again)
     if outcome.promoted:
-        registry.set_alias(model, CHAMPION, release.digest)
+        repair_champion(rollout.deployment, registry, model)
     return outcome
+
+
+def take_back(rollout: Rollout, journal: Journal, *, who: str, why: str) -> Outcome | None:
+    """End the rollout that ``who`` began and that no process drives any more.
+
+    None when there is no such rollout: one of somebody else's, or one that is driven, stays.
+    """
+    try:
+        with journal.claim(who):
+            left = rollout.unfinished()
+    except RolloutRunningError:
+        return None
+    if left is None or left.begun_by != who:
+        return None
+    return rollout.abort(who, why)
 
 
 def repair_champion(deployment: Deployment, registry: Registry, model: str) -> str | None:
@@ -79,11 +97,13 @@ def repair_champion(deployment: Deployment, registry: Registry, model: str) -> s
     A process that was killed between the promotion and the alias leaves the two apart, and the
     live object is the truth.
     """
-    stable = deployment.observe().stable
-    if stable is None:
-        return None
-    champion = registry.alias(model, CHAMPION)
-    if champion and champion.digest == stable.digest:
-        return None
-    registry.set_alias(model, CHAMPION, stable.digest)
-    return stable.digest
+    moved = None
+    # Looked at again after each write: something else may have been promoted since, and whoever
+    # did so may have moved the alias before we did.
+    while (stable := deployment.observe().stable) is not None:
+        champion = registry.alias(model, CHAMPION)
+        if champion and champion.digest == stable.digest:
+            break
+        registry.set_alias(model, CHAMPION, stable.digest)
+        moved = stable.digest
+    return moved

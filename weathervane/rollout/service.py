@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from weathervane.config import state_folder
+from weathervane.config import replicas, state_folder
 from weathervane.local.platform import Platform
 from weathervane.registry.store import Store
 from weathervane.registry.versions import Registry
+from weathervane.rollout.hooks import Hooks
 from weathervane.rollout.journal import FileJournal
 from weathervane.rollout.local import LocalDeployment
 from weathervane.rollout.loop import Rollout
@@ -24,7 +26,9 @@ class LocalService:
     @cached_property
     def deployment(self) -> LocalDeployment:
         """What serves it."""
-        return LocalDeployment(self.platform.state, self.name, self.platform.store())
+        return LocalDeployment(
+            self.platform.state, self.name, self.platform.store(), replicas=replicas()
+        )
 
     @cached_property
     def journal(self) -> FileJournal:
@@ -41,9 +45,18 @@ class LocalService:
         """Where its versions are named."""
         return Registry(self.platform.addresses().tracking, store=self.platform.store())
 
+    def record(self) -> list[dict[str, Any]]:
+        """What happened in its rollouts, the oldest first."""
+        return list(self.journal.entries())
+
     def rollout(self, announce: Callable[[str], None] = lambda line: None) -> Rollout:
         """The engine over this service."""
-        return Rollout(self.deployment, self.journal, announce=announce)
+        return Rollout(
+            self.deployment,
+            self.journal,
+            announce=announce,
+            outside=lambda plan: Hooks(self.name, plan.webhooks, say=announce),
+        )
 
 
 def open_service(name: str, state: Path | None = None) -> LocalService:

@@ -13,12 +13,15 @@ from scipy.stats import binomtest
 # How sure the interval of a measured split is.
 CONFIDENCE = 0.999
 
+TITLES = ("weight", "requests", "to canary", "failed", "p95, ms", "probes right", "then")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
     """What was seen at one weight, and what was decided by it. Latencies are in seconds."""
 
     weight: int
+    mirror: int = 0  # percent of stable's requests that were copied to the canary
     seconds: float
     canary_requests: int
     stable_requests: int
@@ -30,6 +33,11 @@ class Step:
     stable_accuracy: float | None
     decision: str
     why: str
+
+    @property
+    def title(self) -> str:
+        """The weight, or the share of the copies."""
+        return f"copy of {self.mirror} %" if self.mirror else f"{self.weight} %"
 
     @property
     def requests(self) -> int:
@@ -60,30 +68,35 @@ class Step:
 
 def steps_of(record: Iterable[Mapping[str, Any]], rollout: str) -> list[Step]:
     """The steps of one rollout, in order; the last look at each weight stands for the step."""
-    looks: dict[int, Mapping[str, Any]] = {}
+    looks: dict[tuple[int, int], Mapping[str, Any]] = {}
     for entry in record:
         if entry["rollout"] == rollout and entry["event"] == "look":
-            looks[entry["weight"]] = entry
+            looks[entry["weight"], entry["mirror"]] = entry
     return [_step(look) for look in looks.values()]
 
 
 def table(steps: Iterable[Step]) -> Table:
     """The steps as a table for the terminal; pairs are canary / stable."""
     shown = Table(box=None, padding=(0, 2, 0, 0))
-    for title in ("weight", "requests", "to canary", "failed", "p95, ms", "probes right"):
+    for title in TITLES[:-1]:
         shown.add_column(title, justify="right")
-    shown.add_column("then")
+    shown.add_column(TITLES[-1])
     for step in steps:
-        shown.add_row(
-            f"{step.weight} %",
-            str(step.requests),
-            _percent(step.share),
-            f"{step.canary_errors} / {step.stable_errors}",
-            f"{_milliseconds(step.canary_p95)} / {_milliseconds(step.stable_p95)}",
-            f"{_percent(step.canary_accuracy)} / {_percent(step.stable_accuracy)}",
-            step.decision,
-        )
+        shown.add_row(*cells(step))
     return shown
+
+
+def cells(step: Step) -> tuple[str, ...]:
+    """A step as text, in the order of `TITLES`; pairs are canary / stable."""
+    return (
+        step.title,
+        str(step.requests),
+        _percent(step.share),
+        f"{step.canary_errors} / {step.stable_errors}",
+        f"{_milliseconds(step.canary_p95)} / {_milliseconds(step.stable_p95)}",
+        f"{_percent(step.canary_accuracy)} / {_percent(step.stable_accuracy)}",
+        step.decision,
+    )
 
 
 def _percent(share: float | None) -> str:
@@ -100,6 +113,7 @@ def _step(look: Mapping[str, Any]) -> Step:
     probes = look["probes"] or {"canary_accuracy": None, "stable_accuracy": None}
     return Step(
         weight=look["weight"],
+        mirror=look["mirror"],
         seconds=look["seconds_at_weight"],
         canary_requests=canary["requests"],
         stable_requests=stable["requests"],

@@ -8,8 +8,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from weathervane.cli import app
 from weathervane.doctor.checks import examine
-from weathervane.doctor.commands import doctor_app
 from weathervane.doctor.manifests import read_manifests
 
 SOUND = Path(__file__).parent / "sound"
@@ -149,7 +149,7 @@ def test_the_command_says_what_to_do_and_leaves_with_2(tmp_path):
     every = objects()
     every["InferenceService"]["spec"]["predictor"]["canaryTrafficPercent"] = 10
 
-    result = CliRunner().invoke(doctor_app(), [str(write(tmp_path, every))])
+    result = CliRunner().invoke(app, ["doctor", str(write(tmp_path, every))])
 
     assert result.exit_code == 2
     assert "InferenceService weather" in result.output
@@ -157,7 +157,7 @@ def test_the_command_says_what_to_do_and_leaves_with_2(tmp_path):
 
 
 def test_the_command_leaves_with_0_when_all_is_well():
-    result = CliRunner().invoke(doctor_app(), [str(SOUND)])
+    result = CliRunner().invoke(app, ["doctor", str(SOUND)])
 
     assert result.exit_code == 0
     assert "nothing found" in result.output

@@ -3,7 +3,7 @@ from prometheus_client import CollectorRegistry
 
 from predictor.metrics import Metrics
 from weathervane.errors import DeploymentError
-from weathervane.rollout.counts import Counts, observe_latencies
+from weathervane.rollout.counts import Answers, Counts, observe_latencies
 from weathervane.rollout.kserve.figures import read_counts
 
 
@@ -23,6 +23,20 @@ def test_a_pod_that_was_asked_nothing_yet_has_zeros():
     metrics = Metrics(CollectorRegistry(), model="weather", revision="r", digest="d")
 
     assert read_counts(metrics.exposition().decode(), "pod") == Counts()
+
+
+def test_labels_and_confidences_are_told_as_far_as_the_pod_tells_them():
+    metrics = Metrics(CollectorRegistry(), model="weather", revision="r", digest="d")
+    metrics.predicted(["sunny", "sunny", "rainy"])
+    tenths = [0, 0, 0, 0, 0, 1, 1, 1, 2, 3]
+    confidence = "".join(
+        f'weathervane_confidence_bucket{{le="{(number + 1) / 10}"}} {count}\n'
+        for number, count in enumerate(tenths)
+    )
+
+    answers = read_counts(metrics.exposition().decode() + confidence, "pod").answers
+
+    assert answers == Answers({"sunny": 2, "rainy": 1}, (0, 0, 0, 0, 0, 1, 0, 0, 1, 1))
 
 
 @pytest.mark.parametrize(

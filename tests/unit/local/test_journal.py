@@ -2,6 +2,7 @@ import json
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,16 +17,28 @@ def journal(tmp_path) -> FileJournal:
 
 
 def test_nothing_is_remembered_at_first(journal):
-    assert (journal.read(), journal.asked()) == (None, None)
+    assert (journal.read(), journal.asked(), journal.entries()) == (None, [], [])
 
 
-def test_the_state_and_the_request_last_written_are_read(journal):
+def test_the_state_last_written_is_read(journal):
     journal.write({"phase": "running", "weight": 10})
     journal.write({"phase": "running", "weight": 25})
-    journal.ask({"why": "Nebel"})
 
     assert journal.read() == {"phase": "running", "weight": 25}
-    assert journal.asked() == {"why": "Nebel"}
+
+
+def test_a_request_stands_behind_those_that_were_left_before(journal):
+    journal.ask({"why": "Nebel"})
+    journal.ask({"why": "Regen"})
+
+    assert journal.asked() == [{"why": "Nebel"}, {"why": "Regen"}]
+
+
+def test_of_many_who_ask_at_once_nobody_is_lost(journal):
+    with ThreadPoolExecutor(16) as people:
+        list(people.map(lambda number: journal.ask({"number": number}), range(100)))
+
+    assert sorted(request["number"] for request in journal.asked()) == list(range(100))
 
 
 def test_the_record_keeps_every_entry_in_order(journal):
@@ -45,6 +58,7 @@ def test_a_line_that_was_cut_off_spoils_only_itself(journal):
 
     lines = journal.record.read_text().splitlines()
     assert [lines[0], lines[2]] == ['{"number": 0}', '{"number": 1}']
+    assert [entry["number"] for entry in journal.entries()] == [0, 1]
 
 
 def test_a_state_that_somebody_spoilt_is_an_error_that_names_the_file(journal):

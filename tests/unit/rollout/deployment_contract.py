@@ -20,7 +20,13 @@ class World(Protocol):
     picture: bytes  # one that the predictors can answer
 
     def send(self, requests: int) -> int:
-        """Send requests through the front door; return how many were answered well."""
+        """Send requests through the front door; return how many were answered well.
+
+        By then copies of them have ended, too.
+        """
+
+    def answered_by(self, header: str) -> str:
+        """Send one request that asks for a revision; return the revision that answered."""
 
     def await_ready(self) -> None:
         """Return when the canary is ready, or fail."""
@@ -34,6 +40,21 @@ def deploy(world: World) -> str:
     stable = world.deployment.observe().stable
     assert stable is not None
     return stable.name
+
+
+def begin_canary(world: World) -> str:
+    """Start `world.second` beside stable, wait until it is ready; return its revision's name."""
+    world.deployment.start_canary(world.second)
+    world.await_ready()
+    canary = world.deployment.observe().canary
+    assert canary is not None
+    return canary.name
+
+
+def needs(capability: Capability, world: World) -> None:
+    """Leave the test when the adapter does not claim to do it."""
+    if capability not in world.deployment.capabilities:
+        pytest.skip(f"{type(world.deployment).__name__} has no {capability.value}")
 
 
 class DeploymentContract:
@@ -185,3 +206,40 @@ class DeploymentContract:
 
     def test_it_can_split_traffic_by_weight(self, world: World):
         assert Capability.WEIGHT in world.deployment.capabilities
+
+    def test_a_request_may_ask_for_a_revision_by_role_or_name_outside_of_the_counts(
+        self, world: World
+    ):
+        needs(Capability.HEADER_ROUTES, world)
+        stable = deploy(world)
+        # Nobody of that name is there: it is ordinary traffic.
+        assert [world.answered_by(name) for name in ("canary", "weather-99999")] == [stable] * 2
+        canary = begin_canary(world)
+        before = world.deployment.counts()
+
+        answered = [world.answered_by(name) for name in ("canary", canary, "stable", stable)]
+
+        assert answered == [canary, canary, stable, stable]
+        assert world.deployment.counts() == before
+
+    def test_copies_go_to_a_canary_that_does_not_serve_and_are_counted_apart(self, world: World):
+        needs(Capability.MIRROR, world)
+        stable = deploy(world)
+        with pytest.raises(DeploymentError):
+            world.deployment.set_mirror(10)
+        canary = begin_canary(world)
+        before = world.deployment.counts()
+        world.deployment.set_mirror(100)
+
+        answered = world.send(50)
+
+        after = world.deployment.counts()
+        assert (answered, world.deployment.observe().mirror) == (50, 100)
+        assert after[stable].since(before[stable]).requests == 50
+        assert after[canary] == before[canary]
+        assert world.deployment.mirrored()[canary].requests == 50
+        assert world.deployment.mirrored()[stable].requests == 0
+        world.deployment.set_weight(10)
+        assert world.deployment.observe().mirror == 0
+        with pytest.raises(DeploymentError):
+            world.deployment.set_mirror(50)

@@ -1,8 +1,15 @@
+from itertools import pairwise
 from math import isnan
 
 import pytest
 
-from weathervane.rollout.counts import LATENCY_BOUNDS, Counts, observe_latencies
+from weathervane.rollout.counts import (
+    LATENCY_BOUNDS,
+    Counts,
+    observe_latencies,
+    quantile,
+    slower_than,
+)
 
 
 def counts(requests: int, errors: int = 0, seconds: float = 0.01) -> Counts:
@@ -31,8 +38,8 @@ def test_no_requests_have_no_latency_but_no_errors_either():
 
 
 def test_a_quantile_is_linear_inside_its_bucket():
-    # 100 requests in the bucket from 0.1 to 0.15 seconds.
-    assert counts(100, seconds=0.12).latency_quantile(0.5) == pytest.approx(0.125)
+    # 100 requests in the bucket from 0.11 to 0.12 seconds.
+    assert counts(100, seconds=0.12).latency_quantile(0.5) == pytest.approx(0.115)
 
 
 def test_a_quantile_beyond_the_last_finite_bound_is_that_bound():
@@ -42,3 +49,30 @@ def test_a_quantile_beyond_the_last_finite_bound_is_that_bound():
 def test_a_negative_latency_is_refused():
     with pytest.raises(ValueError, match="from 0 on"):
         observe_latencies([-0.1])
+
+
+def test_the_buckets_rise_by_whole_milliseconds_and_then_by_tenths():
+    milliseconds = [bound * 1000 for bound in LATENCY_BOUNDS[:-1]]
+
+    assert milliseconds == pytest.approx([round(bound) for bound in milliseconds])
+    for below, above in pairwise(milliseconds):
+        assert below < above
+        assert above - below <= max(1, 0.16 * below)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "slower"),
+    [(0.0, 10), (0.11, 10), (0.115, 5), (0.12, 0), (11.0, 0)],
+)
+def test_requests_beyond_a_mark_are_linear_inside_its_bucket(seconds: float, slower: float):
+    assert slower_than(seconds, counts(10, seconds=0.12).latency) == pytest.approx(slower)
+
+
+def test_what_is_beyond_the_last_bound_is_slower_than_anything():
+    assert slower_than(50.0, counts(3, seconds=60).latency) == 3
+
+
+def test_quantiles_take_counts_that_faded():
+    faded = tuple(0.1 * count for count in counts(7, seconds=0.12).latency)
+
+    assert quantile(faded, 1.0) == pytest.approx(0.12)

@@ -21,6 +21,11 @@ class FakeWorld:
         self.deployment.counts()
         return requests - (self.deployment.lost - lost)
 
+    def answered_by(self, header: str) -> str:
+        stable = self.deployment.observe().stable
+        assert stable
+        return self.deployment.reached_by(header) or stable.name
+
     def await_ready(self) -> None:
         self.clock.sleep(3)
         # Waiting is not sending: what flowed meanwhile is not the test's.

@@ -1,74 +1,15 @@
 """Whole rollouts on a fake platform with a fake clock."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from weathervane.data.probes import Probe
+from tests.unit.rollout.stage import NEW, OLD, OTHER, PLAN, PROBES, Killed, Mortal, Stage
 from weathervane.errors import DeploymentError, RolloutRunningError, UsageError
-from weathervane.rollout.fake import Behaviour, FakeClock, FakeDeployment, MemoryJournal
-from weathervane.rollout.loop import Outcome, Rollout
+from weathervane.rollout.fake import Behaviour
 from weathervane.rollout.plan import Plan
 from weathervane.rollout.port import Release
-
-PLAN = Plan(steps=(10, 50, 100), hold_seconds=5, min_requests=1000, patience_seconds=60)
-OLD = Release(digest="a" * 64, uri="s3://bucket/models/weather/a")
-NEW = Release(digest="b" * 64, uri="s3://bucket/models/weather/b")
-OTHER = Release(digest="c" * 64, uri="s3://bucket/models/weather/c")
-# The fake labels a picture by what it says.
-PROBES = tuple(
-    Probe(picture=label.encode(), label=label, sha256=f"{label}{i}")
-    for label in ("sunny", "rainy")
-    for i in range(20)
-)
-
-
-@dataclass
-class Stage:
-    """A service whose stable revision is OLD, and everything that a rollout needs."""
-
-    behaviours: dict[str, Behaviour] = field(default_factory=dict)
-    requests_per_second: float = 100.0
-    first: bool = False
-
-    def __post_init__(self) -> None:
-        self.clock = FakeClock()
-        self.journal = MemoryJournal()
-        self.said: list[str] = []
-        self.deployment = FakeDeployment(
-            self.clock,
-            behaviours=self.behaviours,
-            requests_per_second=self.requests_per_second,
-        )
-        if not self.first:
-            self.deployment.start_canary(OLD)
-            self.deployment.promote()
-            self.clock.sleep(100)
-
-    def rollout(self, deployment: Any = None, journal: Any = None) -> Rollout:
-        return Rollout(
-            deployment or self.deployment,
-            journal or self.journal,
-            clock=self.clock,
-            announce=self.said.append,
-        )
-
-    def run(self, release: Release = NEW, plan: Plan = PLAN) -> Outcome:
-        return self.rollout().start(release, plan, PROBES, "anna")
-
-    @property
-    def stable(self) -> str | None:
-        live = self.deployment.observe()
-        return live.stable.digest if live.stable else None
-
-    def assert_settled(self, digest: str) -> None:
-        live = self.deployment.observe()
-        assert (live.canary, live.weight) == (None, 0)
-        assert live.stable is not None
-        assert live.stable.digest == digest
-        assert self.rollout().unfinished() is None
+from weathervane.rollout.wishes import Kind
 
 
 def test_a_good_model_goes_through_every_step_and_is_promoted():
@@ -233,7 +174,7 @@ def test_an_abort_from_elsewhere_takes_the_canary_back():
         original(seconds)
         state = rollout.last()
         if state and state.weight == 50:
-            stage.journal.ask({"rollout": state.id, "who": "bert", "why": "no need"})
+            stage.ask(Kind.ABORT, "bert", "no need")
 
     stage.clock.sleep = sleep  # type: ignore[method-assign]
 
@@ -306,76 +247,15 @@ def test_requests_that_fail_while_the_canary_is_taken_back_are_counted():
     assert failed == [outcome.state.in_all["weather-00002"].errors]
 
 
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing in the code under test may catch it."""
-
-
-@dataclass
-class Mortal:
-    """Wraps a port; dies at the n-th write of all that share ``fuse``, before or after it."""
-
-    wrapped: Any
-    fuse: list[int]
-    die_after_the_write: bool
-    writes: tuple[str, ...] = (
-        *("write", "append"),
-        *("start_canary", "set_weight", "promote", "rollback"),
-    )
-
-    def __getattr__(self, name: str) -> Any:
-        attribute: Callable[..., Any] = getattr(self.wrapped, name)
-        if name not in self.writes:
-            return attribute
-
-        def write(*args: Any) -> Any:
-            self.fuse[0] -= 1
-            if self.fuse[0] == 0 and not self.die_after_the_write:
-                raise Killed
-            result = attribute(*args)
-            if self.fuse[0] == 0:
-                raise Killed
-            return result
-
-        return write
-
-
-def kill_at(stage: Stage, write: int, after: bool) -> bool:
+def kill_at(stage: Stage, write: int) -> bool:
     """Run a rollout that dies at a write; whether it lived that long."""
     fuse = [write]
-    rollout = stage.rollout(
-        Mortal(stage.deployment, fuse, after), Mortal(stage.journal, fuse, after)
-    )
+    rollout = stage.rollout(Mortal(stage.deployment, fuse), Mortal(stage.journal, fuse))
     try:
         rollout.start(NEW, PLAN, PROBES, "anna")
     except Killed:
         return True
     return False
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize(
-    ("behaviour", "end"),
-    [(Behaviour(), NEW), (Behaviour(error_share=0.3), OLD)],
-    ids=["good", "bad"],
-)
-def test_killed_at_any_write_and_started_again_it_ends_right(
-    behaviour: Behaviour, end: Release, after: bool
-):
-    write = 0
-    while True:
-        write += 1
-        stage = Stage(behaviours={NEW.digest: behaviour})
-        if not kill_at(stage, write, after):
-            break
-        stage.clock.sleep(7)
-
-        outcome = stage.run()
-
-        assert outcome.promoted is (end is NEW), f"killed at write {write}"
-        stage.assert_settled(end.digest)
-        assert stage.deployment.lost == 0
-    # The walk has seen a whole rollout, not an empty one.
-    assert write > 20
 
 
 def test_traffic_of_the_old_weight_is_no_evidence_of_a_step_that_was_killed_as_it_began():
@@ -403,7 +283,7 @@ def test_traffic_of_the_old_weight_is_no_evidence_of_a_step_that_was_killed_as_i
 
 def test_a_killed_rollout_is_not_continued_with_another_package():
     stage = Stage()
-    assert kill_at(stage, 9, after=True)
+    assert kill_at(stage, 9)
 
     with pytest.raises(RolloutRunningError, match=NEW.digest[:12]):
         stage.run(OTHER)
@@ -411,7 +291,7 @@ def test_a_killed_rollout_is_not_continued_with_another_package():
 
 def test_a_killed_rollout_can_be_aborted_by_anybody():
     stage = Stage()
-    assert kill_at(stage, 9, after=True)
+    assert kill_at(stage, 9)
 
     outcome = stage.rollout().abort("bert", "its machine died")
 
@@ -422,7 +302,7 @@ def test_a_killed_rollout_can_be_aborted_by_anybody():
 
 def test_the_abort_of_a_rollout_that_died_before_its_canary_starts_none():
     stage = Stage()
-    assert kill_at(stage, 3, after=False)
+    assert kill_at(stage, 2)
     assert stage.deployment.observe().canary is None
     started: list[Release] = []
     stage.deployment.start_canary = started.append  # type: ignore[method-assign]
@@ -455,7 +335,7 @@ def test_time_without_a_watcher_proves_nothing():
     stage = Stage()
     patient = Plan(steps=(10,), hold_seconds=30, min_requests=1000, patience_seconds=60)
     fuse = [20]
-    rollout = stage.rollout(journal=Mortal(stage.journal, fuse, True))
+    rollout = stage.rollout(journal=Mortal(stage.journal, fuse))
     with pytest.raises(Killed):
         rollout.start(NEW, patient, PROBES, "anna")
     died_at = rollout.last()

@@ -1,6 +1,11 @@
-from tests.unit.rollout.test_loop import NEW, Stage
+from dataclasses import replace
+
+from tests.unit.rollout.stage import NEW, PLAN, Stage
 from weathervane.rollout.fake import Behaviour
+from weathervane.rollout.plan import Strategy
 from weathervane.rollout.timeline import steps_of
+
+SHADOW = replace(PLAN, strategy=Strategy.SHADOW, steps=(), mirror_percent=50)
 
 
 def test_a_rollout_is_told_as_its_steps():
@@ -33,3 +38,16 @@ def test_other_rollouts_are_left_out():
     stage.run()
 
     assert steps_of(stage.journal.record, "another") == []
+
+
+def test_a_mirrored_step_is_one_of_its_own():
+    stage = Stage()
+    outcome = stage.run(plan=SHADOW)
+    assert outcome.state is not None
+
+    steps = steps_of(stage.journal.record, outcome.state.id)
+
+    assert [(step.title, step.decision) for step in steps] == [
+        ("0 %", "SetMirror"),
+        ("copy of 50 %", "Conclude"),
+    ]

@@ -4,6 +4,7 @@ The names are those of `predictor.metrics`; a pod that speaks of none of them ha
 anything yet.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise
 from math import isclose
@@ -11,10 +12,13 @@ from math import isclose
 from prometheus_client.parser import text_string_to_metric_families
 
 from weathervane.errors import DeploymentError
-from weathervane.rollout.counts import LATENCY_BOUNDS, Counts
+from weathervane.rollout.counts import LATENCY_BOUNDS, Answers, Counts
 
 _REQUESTS = "weathervane_requests_total"
 _SECONDS = "weathervane_request_seconds_bucket"
+_PREDICTIONS = "weathervane_predictions_total"
+_CONFIDENCE = "weathervane_confidence_bucket"
+_TENTHS = tuple(tenth / 10 for tenth in range(1, 11))
 
 
 def read_counts(text: str, pod: str) -> Counts:
@@ -24,7 +28,9 @@ def read_counts(text: str, pod: str) -> Counts:
         DeploymentError: when the text is no exposition, or its latencies are in other buckets.
     """
     requests = errors = 0
-    buckets: dict[float, int] = {}
+    buckets = Counter[float]()
+    labels = Counter[str]()
+    confidence = Counter[float]()
     try:
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
@@ -32,11 +38,16 @@ def read_counts(text: str, pod: str) -> Counts:
                     requests += int(sample.value)
                     errors += int(sample.value) if sample.labels["code"].startswith("5") else 0
                 elif sample.name == _SECONDS:
-                    bound = float(sample.labels["le"])
-                    buckets[bound] = buckets.get(bound, 0) + int(sample.value)
+                    buckets[float(sample.labels["le"])] += int(sample.value)
+                elif sample.name == _PREDICTIONS:
+                    labels[sample.labels["label"]] += int(sample.value)
+                elif sample.name == _CONFIDENCE:
+                    confidence[float(sample.labels["le"])] += int(sample.value)
     except (ValueError, KeyError) as error:
         raise DeploymentError(f"the figures of pod {pod} cannot be read: {error}") from error
-    return Counts(requests=requests, errors=errors, **_latency(buckets, pod))
+    below = [0, *(confidence[tenth] for tenth in _TENTHS)]
+    answers = Answers(labels, tuple(b - a for a, b in pairwise(below)))
+    return Counts(requests=requests, errors=errors, answers=answers, **_latency(buckets, pod))
 
 
 def _latency(cumulative: Mapping[float, int], pod: str) -> dict[str, tuple[int, ...]]:

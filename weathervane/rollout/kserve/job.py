@@ -4,12 +4,13 @@ In: a service, a package, a plan, who asks for it. Out: a Job; in the end, its e
 a pipeline step and CI all come this way: they create and read Jobs, and need no other right.
 """
 
-import json
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from uuid import uuid4
+
+from pydantic import TypeAdapter
 
 from weathervane.errors import DeploymentError, ExitCode, UsageError
 from weathervane.rollout.kserve.api import JOB, Api, ConflictError, Object
@@ -17,6 +18,7 @@ from weathervane.rollout.kserve.waiting import until
 from weathervane.rollout.plan import Plan
 
 CONTAINER = "rollout"
+_PLAN = TypeAdapter(Plan)
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 # These say how the rollout ended. Anything else, such as a lost node or an API server that was
 # away, is a reason to start the pod again: it goes on where the last one was.
@@ -58,7 +60,7 @@ def rollout_job(service: str, digest: str, plan: Plan, driver: Driver, *, who: s
     container = {
         "name": CONTAINER,
         "image": driver.image,
-        "command": [*command, "--plan-json", json.dumps(asdict(plan))],
+        "command": [*command, "--plan-json", _PLAN.dump_json(plan).decode()],
         "env": [{"name": "WEATHERVANE_TEMPLATE", "value": "/template/template.yaml"}],
         "envFrom": [{"secretRef": {"name": driver.settings}}],
         "volumeMounts": [

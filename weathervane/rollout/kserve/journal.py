@@ -3,7 +3,7 @@
 In: a state, entries, requests. Out: the same after any crash, for whoever drives next.
 
     state      what the rollout has to know to go on, JSON
-    request    what somebody asks of the process that drives it, JSON
+    requests   what people asked of the process that drives it, one JSON object a line
     record     what happened, one JSON object a line, oldest first
     ledger     what was asked of the InferenceService, see `ledger`
     holder     whose writes count
@@ -14,7 +14,7 @@ given to ``tell``; the Job that drives prints them, so the cluster's logs have t
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,7 +53,8 @@ class ClusterJournal:
 
     def read(self) -> dict[str, Any] | None:
         """See `Journal`."""
-        return _parsed(self._notebook, "state")
+        text = self._notebook.read().get("state")
+        return _parsed(self._notebook, "state", text) if text else None
 
     def write(self, state: Mapping[str, Any]) -> None:
         """See `Journal`."""
@@ -74,23 +75,26 @@ class ClusterJournal:
         self._notebook.update(change)
         self._events.tell(entry)
 
-    def record(self) -> list[dict[str, Any]]:
-        """Every entry that is kept, oldest first."""
-        return [json.loads(line) for line in self._notebook.read().get("record", "").splitlines()]
+    def entries(self) -> Sequence[dict[str, Any]]:
+        """See `Journal`: every entry that is kept."""
+        return _lines(self._notebook, "record")
 
     def ask(self, request: Mapping[str, Any]) -> None:
         """See `Journal`."""
-        text = json.dumps(request)
+        line = json.dumps(dict(request))
 
         def change(texts: Texts) -> None:
-            texts["request"] = text
+            asked = texts.get("requests", "").splitlines()
+            # The same again: it was left, and the answer was lost.
+            if line not in asked:
+                texts["requests"] = "\n".join([*asked, line]) + "\n"
 
         # Whoever asks need not hold the claim.
         self._notebook.update(change, fenced=False)
 
-    def asked(self) -> dict[str, Any] | None:
+    def asked(self) -> Sequence[dict[str, Any]]:
         """See `Journal`."""
-        return _parsed(self._notebook, "request")
+        return _lines(self._notebook, "requests")
 
 
 def grown(record: str, entry: Mapping[str, Any], *, limit: int = _MAX_RECORD_BYTES) -> str:
@@ -118,10 +122,12 @@ def _same_wait(last: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
     )
 
 
-def _parsed(notebook: Notebook, name: str) -> dict[str, Any] | None:
-    text = notebook.read().get(name)
-    if not text:
-        return None
+def _lines(notebook: Notebook, name: str) -> list[dict[str, Any]]:
+    text = notebook.read().get(name, "")
+    return [_parsed(notebook, name, line) for line in text.splitlines()]
+
+
+def _parsed(notebook: Notebook, name: str, text: str) -> dict[str, Any]:
     try:
         return dict(json.loads(text))
     except (ValueError, TypeError) as error:

@@ -11,6 +11,7 @@ from weathervane.config import read_yaml, store_from_environment, tracking_uri
 from weathervane.errors import UsageError
 from weathervane.registry.store import Store
 from weathervane.registry.versions import Registry
+from weathervane.rollout.hooks import Hooks
 from weathervane.rollout.kserve.api import Api, connect
 from weathervane.rollout.kserve.events import Events
 from weathervane.rollout.kserve.journal import ClusterJournal
@@ -59,9 +60,18 @@ class ClusterService:
         """Where its versions are named."""
         return Registry(tracking_uri(), store=store_from_environment())
 
+    def record(self) -> list[dict[str, Any]]:
+        """What happened in its rollouts, as far as it is kept, the oldest first."""
+        return list(self.journal.entries())
+
     def rollout(self, announce: Callable[[str], None] = lambda line: None) -> Rollout:
         """The engine over this service."""
-        return Rollout(self.deployment, self.journal, announce=announce)
+        return Rollout(
+            self.deployment,
+            self.journal,
+            announce=announce,
+            outside=lambda plan: Hooks(self.name, plan.webhooks, say=announce),
+        )
 
     def check_plan(self, plan: Plan) -> None:
         """Refuse a plan that the platform cannot carry out, before anything is written.
@@ -69,10 +79,10 @@ class ClusterService:
         Raises:
             UsageError: naming the step.
         """
-        if self.template.mode == "Knative" and plan.steps[-1] == 100:
+        if self.template.mode == "Knative" and 100 in plan.weights:
             raise UsageError(
                 "in Knative mode KServe takes the stable revision down as soon as the canary has "
-                f"100 %, so nothing is left to compare with: the plan's steps {list(plan.steps)} "
+                f"100 %, so nothing is left to compare with: the plan's steps {list(plan.weights)} "
                 "must end below 100"
             )
 

@@ -1,0 +1,17 @@
+"""Settings of the environment that are checked where they are read."""
+
+import pytest
+
+from weathervane.config import replicas
+from weathervane.errors import UsageError
+
+
+@pytest.mark.parametrize(("environment", "number"), [({}, 1), ({"WEATHERVANE_REPLICAS": "3"}, 3)])
+def test_a_revision_has_as_many_replicas_as_are_asked_for(environment, number):
+    assert replicas(environment) == number
+
+
+@pytest.mark.parametrize("asked", ["0", "-1", "two", "", "1.5"])
+def test_no_number_of_replicas_is_refused_by_its_name_and_value(asked):
+    with pytest.raises(UsageError, match=f"WEATHERVANE_REPLICAS .* got '{asked}'"):
+        replicas({"WEATHERVANE_REPLICAS": asked})
