@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
 from predictor.metrics import Metrics
+from predictor.protocol import Classification
 from weathervane.errors import DeploymentError
 from weathervane.rollout.counts import Answers, Counts, observe_latencies
 from weathervane.rollout.kserve.figures import read_counts
@@ -9,14 +11,14 @@ from weathervane.rollout.kserve.figures import read_counts
 
 def test_the_predictors_own_metrics_are_read_as_it_counted_them():
     metrics = Metrics(CollectorRegistry(), model="weather", revision="r", digest="d")
-    answers = [(200, 0.004), (200, 0.02), (500, 1.2), (503, 0.001), (422, 0.002)]
+    answers = [(200, 0.004), (200, 0.02), (500, 1.2), (503, 0.001), (429, 0.001), (422, 0.002)]
     for code, seconds in answers:
         metrics.answered(code, seconds)
 
     counts = read_counts(metrics.exposition().decode(), "pod")
 
     latency = observe_latencies(seconds for _, seconds in answers)
-    assert counts == Counts(requests=5, errors=2, latency=latency)
+    assert counts == Counts(requests=6, errors=3, latency=latency)
 
 
 def test_a_pod_that_was_asked_nothing_yet_has_zeros():
@@ -25,16 +27,18 @@ def test_a_pod_that_was_asked_nothing_yet_has_zeros():
     assert read_counts(metrics.exposition().decode(), "pod") == Counts()
 
 
-def test_labels_and_confidences_are_told_as_far_as_the_pod_tells_them():
+def test_labels_and_confidences_are_told_by_tenths():
     metrics = Metrics(CollectorRegistry(), model="weather", revision="r", digest="d")
-    metrics.predicted(["sunny", "sunny", "rainy"])
-    tenths = [0, 0, 0, 0, 0, 1, 1, 1, 2, 3]
-    confidence = "".join(
-        f'weathervane_confidence_bucket{{le="{(number + 1) / 10}"}} {count}\n'
-        for number, count in enumerate(tenths)
+    metrics.predicted(
+        Classification(
+            probabilities=np.zeros((3, 2), np.float32),
+            labels=("sunny", "sunny", "rainy"),
+            confidences=np.array([0.55, 0.97, 0.85], np.float32),
+            infer_seconds=0.01,
+        )
     )
 
-    answers = read_counts(metrics.exposition().decode() + confidence, "pod").answers
+    answers = read_counts(metrics.exposition().decode(), "pod").answers
 
     assert answers == Answers({"sunny": 2, "rainy": 1}, (0, 0, 0, 0, 0, 1, 0, 0, 1, 1))
 

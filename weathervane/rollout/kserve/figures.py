@@ -36,7 +36,7 @@ def read_counts(text: str, pod: str) -> Counts:
             for sample in family.samples:
                 if sample.name == _REQUESTS:
                     requests += int(sample.value)
-                    errors += int(sample.value) if sample.labels["code"].startswith("5") else 0
+                    errors += int(sample.value) if _is_failure(sample.labels["code"]) else 0
                 elif sample.name == _SECONDS:
                     buckets[float(sample.labels["le"])] += int(sample.value)
                 elif sample.name == _PREDICTIONS:
@@ -48,6 +48,11 @@ def read_counts(text: str, pod: str) -> Counts:
     below = [0, *(confidence[tenth] for tenth in _TENTHS)]
     answers = Answers(labels, tuple(b - a for a, b in pairwise(below)))
     return Counts(requests=requests, errors=errors, answers=answers, **_latency(buckets, pod))
+
+
+def _is_failure(code: str) -> bool:
+    # 429: it had too much to do, and the client got nothing.
+    return code.startswith("5") or code == "429"
 
 
 def _latency(cumulative: Mapping[float, int], pod: str) -> dict[str, tuple[int, ...]]:
