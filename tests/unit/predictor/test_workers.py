@@ -139,7 +139,7 @@ def test_a_job_that_nobody_waits_for_any_more_is_dropped_with_all_that_it_holds(
         pass
 
     async def leave() -> None:
-        holds_up = asyncio.ensure_future(workers.run(lambda: go_on.wait(5)))
+        holds_up = asyncio.ensure_future(workers.run(lambda: go_on.wait(60)))
         await asyncio.sleep(0)
         for _ in range(10):
             pictures = Pictures()
