@@ -67,10 +67,8 @@ def _counts(samples: list[Sample]) -> Counts:
 
 
 def _is_429(sample: Sample) -> bool:
-    return (
-        sample.name == "envoy_cluster_upstream_rq_total"
-        and sample.labels.get("envoy_response_code") == "429"
-    )
+    is_by_status: bool = sample.name == "envoy_cluster_upstream_rq_total"
+    return is_by_status and sample.labels.get("envoy_response_code") == "429"
 
 
 def _latency(cumulative: Mapping[float, int]) -> dict[str, tuple[int, ...]]:
