@@ -1,18 +1,45 @@
-"""Requests that want to fill memory or time: each one whole, and the status that it deserves."""
+"""Requests that want to fill memory or time: each one whole, and the status that it deserves.
+
+``python -m tests.predictor.hostile PORT GRPC SECONDS`` sends all of them, again and again, and says
+how many were answered otherwise: a process of its own, so that it holds up nobody but the server.
+"""
 
 import asyncio
 import gzip
+import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from typing import Protocol
 
 import grpc
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 
-from tests.predictor.running import Running
 from tests.predictor.trials import message
 from tests.predictor.wire import INFER, head, request, wire
 
 MEBIBYTE = 1024 * 1024
+
+
+class Target(Protocol):
+    """A predictor, as far as an attacker knows it."""
+
+    @property
+    def port(self) -> int: ...
+    @property
+    def grpc(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """See `Target`."""
+
+    port: int
+    grpc: str
+
+
 _CHUNKED = head(INFER, "transfer-encoding: chunked")
 
 
@@ -33,8 +60,13 @@ def million_chunks() -> Iterator[bytes]:
     yield b"0\r\n\r\n"
 
 
+@cache
+def _bomb() -> bytes:
+    return gzip.compress(bytes(128 * MEBIBYTE), 1)
+
+
 def compressed() -> Iterator[bytes]:
-    yield request(gzip.compress(bytes(128 * MEBIBYTE), 1), "content-encoding: gzip")
+    yield request(_bomb(), "content-encoding: gzip")
 
 
 def deep_nesting() -> Iterator[bytes]:
@@ -51,7 +83,7 @@ BODIES: dict[Callable[[], Iterator[bytes]], int] = {
 }
 
 
-async def send(server: Running, body: Callable[[], Iterator[bytes]]) -> int:
+async def send(server: Target, body: Callable[[], Iterator[bytes]]) -> int:
     """Send all of it, whatever is said meanwhile; returns the status of the answer."""
 
     parts = body()
@@ -71,7 +103,7 @@ async def send(server: Running, body: Callable[[], Iterator[bytes]]) -> int:
     return status
 
 
-async def send_compressed_message(server: Running) -> grpc.StatusCode:
+async def send_compressed_message(server: Target) -> grpc.StatusCode:
     """A gRPC message that would be 128 mebibytes."""
     async with grpc.aio.insecure_channel(
         server.grpc, options=[("grpc.max_send_message_length", -1)]
@@ -86,7 +118,7 @@ async def send_compressed_message(server: Running) -> grpc.StatusCode:
 
 
 @asynccontextmanager
-async def slow_senders(server: Running, number: int) -> AsyncIterator[None]:
+async def slow_senders(server: Target, number: int) -> AsyncIterator[None]:
     """So many clients that send a byte now and then, for as long as this is open."""
 
     async def drip() -> None:
@@ -105,3 +137,23 @@ async def slow_senders(server: Running, number: int) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def attack(server: Target, seconds: float) -> int:
+    """Everything at once; returns how many requests were not refused as they should."""
+    wrong = 0
+    async with slow_senders(server, 50):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            for body, status in BODIES.items():
+                wrong += await send(server, body) != status
+                await asyncio.sleep(0.2)
+            code = await send_compressed_message(server)
+            wrong += code is not grpc.StatusCode.UNIMPLEMENTED
+    return wrong
+
+
+if __name__ == "__main__":
+    port, address, lasting = sys.argv[1:]
+    _bomb()
+    print(asyncio.run(attack(Addresses(int(port), address), float(lasting))))

@@ -19,11 +19,10 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import TypeVar
 
-import grpc
 import psutil
 
 from tests.bench.figures import Figure, at_most, holds, noted, publish
-from tests.predictor import faults, fuzz, hostile, trials
+from tests.predictor import faults, fuzz, trials
 from tests.predictor.running import Running, running
 from tests.predictor.wire import Clients, Outcome, infer
 from weathervane.local import processes, store_server
@@ -274,16 +273,13 @@ def bombs(bench: Bench) -> list[Figure]:
         clients = Clients(server.port)
 
         async def attack() -> int:
-            wrong = 0
-            async with hostile.slow_senders(server, 50):
-                until = time.perf_counter() + seconds
-                while time.perf_counter() < until:
-                    for body, status in hostile.BODIES.items():
-                        wrong += await hostile.send(server, body) != status
-                        await asyncio.sleep(0.2)
-                    code = await hostile.send_compressed_message(server)
-                    wrong += code is not grpc.StatusCode.UNIMPLEMENTED
-            return wrong
+            attacker = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "tests.predictor.hostile"),
+                *(str(server.port), server.grpc, str(seconds)),
+                stdout=subprocess.PIPE,
+            )
+            said, _ = await attacker.communicate()
+            return int(said)
 
         # The largest request that is welcome is not the growth that we look for.
         await clients.ask(infer(bytes(7 * MEBIBYTE)))

@@ -141,7 +141,7 @@ def test_a_job_that_nobody_waits_for_any_more_is_dropped_with_all_that_it_holds(
     async def leave() -> None:
         holds_up = asyncio.ensure_future(workers.run(lambda: go_on.wait(60)))
         await asyncio.sleep(0)
-        for _ in range(10):
+        for _ in range(3):
             pictures = Pictures()
             gone = weakref.ref(pictures)
             waiting = asyncio.ensure_future(workers.run(lambda held=pictures: done.append(held)))
