@@ -54,6 +54,13 @@ class Tally:
         if not same:
             self.wrong.append(name)
 
+    def refuse(self, name: str, alike: bool) -> None:
+        self.asked += 1
+        self.same_label += alike
+        self.refused_alike += alike
+        if not alike:
+            self.wrong.append(name)
+
     def figures(self, what: str) -> list[Figure]:
         for name in self.wrong[:10]:
             print(f"{what}: {name} is answered otherwise")
@@ -85,9 +92,7 @@ class Trial:
             try:
                 wanted = self.wanted(picture)
             except ImageError as error:
-                tally.refused_alike += self._refuses(picture, str(error))
-                tally.asked += 1
-                tally.same_label += 1
+                tally.refuse(name, self._refuses(picture, str(error)))
                 continue
             tally.compare(name, wanted, self._asker.binary(picture))
         return tally
@@ -145,7 +150,10 @@ def scenes() -> list[tuple[str, bytes]]:
 
 
 def network_package(folder: Path, weights: str | None) -> Package:
-    """A MobileNetV2 with a head that nobody trained: its answers mean nothing, and differ."""
+    """A MobileNetV2 with a head that nobody trained: its answers mean nothing, and differ.
+
+    The head is scaled to what the features do on scenes, as those of random weights hardly move.
+    """
     import keras
 
     from weathervane.training.architectures import ARCHITECTURES
@@ -153,12 +161,17 @@ def network_package(folder: Path, weights: str | None) -> Package:
 
     keras.utils.set_random_seed(1)
     features = ARCHITECTURES["mobilenetv2"].features(_SIZE, weights)
-    head = keras.layers.Dense(
-        len(WEATHERS),
-        activation="softmax",
-        kernel_initializer=keras.initializers.RandomNormal(0, 0.3),
+    seen = features.predict(
+        np.stack([images.load(picture, _SIZE) for _, picture in scenes()]), verbose=0
     )
-    export(keras.Model(features.input, head(features.output)), _SIZE, folder / "model")
+    mean, spread = seen.mean(axis=0), seen.std(axis=0)
+    kernel = np.random.default_rng(1).normal(0, 1, (len(mean), len(WEATHERS)))
+    # Logits of a standard deviation near 3, made of the features that move.
+    kernel *= 3 / np.sqrt(len(mean)) / np.maximum(spread, np.median(spread) + 1e-6)[:, None]
+    head = keras.layers.Dense(len(WEATHERS), activation="softmax")
+    told = head(features.output)
+    head.set_weights([kernel, -mean @ kernel])
+    export(keras.Model(features.input, told), _SIZE, folder / "model")
     return build_package(
         folder / "model",
         folder / "package",
