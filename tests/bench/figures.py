@@ -6,6 +6,7 @@ In: figures with their bounds. Out: a section of ``docs/figures.md``, and an exi
 import os
 import platform
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 FIGURES = Path(__file__).parents[2] / "docs" / "figures.md"
+_LOG_COLUMNS = 160
 _TITLE = (
     "# Figures\n\nMeasured by the commands that head each section; running one again replaces "
     "its section.\n"
@@ -53,7 +55,8 @@ def publish(command: str, figures: Sequence[Figure], note: str = "", path: Path 
     table = Table("figure", "measured", "bound", "ok", title=command, title_justify="left")
     for figure in figures:
         table.add_row(figure.name, figure.shown, figure.bound, "yes" if figure.ok else "NO")
-    Console().print(table)
+    # In a log nobody reads a table that is folded to 80 columns.
+    Console(width=None if sys.stdout.isatty() else _LOG_COLUMNS).print(table)
     section = _section(command, figures, note)
     text = path.read_text(encoding="utf-8") if path.exists() else _TITLE
     pattern = re.compile(rf"^## `{re.escape(command)}`\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)

@@ -17,10 +17,11 @@ import cv2
 from tests.bench.figures import publish
 from tests.bench.predictor import footprint, prepared, rounds, servers
 from tests.bench.predictor.footprint import Footprint
-from tests.bench.predictor.judge import OURS, Cell, Measured, figures
+from tests.bench.predictor.judge import Cell, Measured, figures
 from tests.bench.predictor.load import Spell
 from tests.bench.predictor.peers.classifier import Classifier
 from tests.bench.predictor.rounds import Live
+from tests.bench.predictor.servers import OURS
 from tests.bench.predictor.wires import JPEG_REST
 from weathervane.data import images
 from weathervane.data.scenes import render
@@ -52,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"MobileNetV2 at 224 pixels with random weights; a JPEG of {_WIDTH}x{_HEIGHT}, "
         f"{len(jpeg) // 1024} KiB. Medians of {options.rounds} rounds of {options.seconds:g} s for "
         "each cell; whoever is not asked is idle. The load client, one process that sends prepared "
-        "bytes, shares the cores with the server, alike for all."
+        "bytes, shares the cores with the server, alike for all. SDK: the KServe SDK's own server; "
+        "TF: the TensorFlow signature; FastAPI: with `model.predict`."
     )
     return publish("make bench-predictor", figures(measured), note)
 

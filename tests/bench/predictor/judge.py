@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from tests.bench.figures import Figure, at_least, at_most, holds, noted
 from tests.bench.predictor.footprint import Footprint
 from tests.bench.predictor.load import Spell
+from tests.bench.predictor.servers import OURS, PLAIN, STOCK
 from tests.bench.predictor.wires import JPEG_REST, Wire
-
-OURS, STOCK, PLAIN = "ours", "KServe SDK, TensorFlow", "FastAPI, model.predict"
 
 _MOST_OF_THE_BEST = 1.05
 _SERVER_MS = 2.0
@@ -41,7 +40,7 @@ class Column:
 
     def figure(self) -> Figure:
         """All values, and whether ours is near enough to the best."""
-        shown = " · ".join(f"{peer} {value:.3g}" for peer, value in self.values.items())
+        shown = " · ".join(f"{peer} {_short(value)}" for peer, value in self.values.items())
         return holds(
             f"{self.name}, {self.unit}",
             shown,
@@ -149,6 +148,10 @@ def figures(measured: Measured) -> list[Figure]:
             f"{max(each.client_share for each in spells.values()):.0%}",
         ),
     ]
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _times(rates: Mapping[str, float], other: str) -> float:

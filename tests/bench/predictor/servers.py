@@ -31,6 +31,8 @@ from weathervane.local.ask import ask
 from weathervane.local.ports import LOOPBACK, number, reserve
 from weathervane.registry.package import Package
 
+OURS, STOCK, PLAIN = "ours", "SDK/TF", "FastAPI"
+
 _ROOT = Path(__file__).parents[3]
 _HERE = "tests.bench.predictor.peers"
 _READY_SECONDS = 120
@@ -129,7 +131,7 @@ def _await_ready(
 def ours(threads: int | None = None) -> Peer:
     """The predictor as it is started, with as many threads as cores unless told otherwise."""
     options = () if threads is None else ("--threads", str(threads))
-    return Peer(name="ours", command=partial(_predictor, options=options))
+    return Peer(name=OURS, command=partial(_predictor, options=options))
 
 
 def peers(mlserver_python: Path) -> tuple[Peer, ...]:
@@ -137,13 +139,11 @@ def peers(mlserver_python: Path) -> tuple[Peer, ...]:
     both = (JPEG_REST, TENSOR_JSON, JPEG_GRPC, TENSOR_GRPC)  # it has no binary tensors over REST
     mlserver = partial(_mlserver, python=mlserver_python)
     return (
-        Peer(name="KServe SDK, TensorFlow", command=_stock),
+        Peer(name=STOCK, command=_stock),
+        Peer(name="MLServer/TF", command=partial(mlserver, engine="signature"), wires=both),
+        Peer(name="MLServer/LiteRT", command=partial(mlserver, engine="litert"), wires=both),
         Peer(
-            name="MLServer, TensorFlow", command=partial(mlserver, engine="signature"), wires=both
-        ),
-        Peer(name="MLServer, LiteRT", command=partial(mlserver, engine="litert"), wires=both),
-        Peer(
-            name="FastAPI, model.predict",
+            name=PLAIN,
             command=_plain,
             wires=(JPEG_REST,),
             speaks_v2=False,

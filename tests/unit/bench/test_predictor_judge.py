@@ -6,11 +6,12 @@ import pytest
 
 from tests.bench.figures import Figure
 from tests.bench.predictor.footprint import Footprint
-from tests.bench.predictor.judge import OURS, PLAIN, STOCK, Cell, Measured, columns, figures
+from tests.bench.predictor.judge import Cell, Measured, columns, figures
 from tests.bench.predictor.load import Spell
+from tests.bench.predictor.servers import OURS, PLAIN, STOCK
 from tests.bench.predictor.wires import JPEG_GRPC, JPEG_REST, Wire
 
-_OTHER = "MLServer, LiteRT"
+_OTHER = "MLServer/LiteRT"
 
 
 def spell(milliseconds: float, per_second: float) -> Spell:

@@ -37,7 +37,7 @@ class Classifier:
         self.package = read_package(folder)
         self.engine = _ENGINES[engine](self.package, threads)
 
-    def probabilities(self, picture: "bytes | str | images.Picture") -> NDArray[np.float32]:
+    def probabilities(self, picture: bytes | str | images.Picture) -> NDArray[np.float32]:
         """Of a JPEG file, as bytes or in base64, or of pixels."""
         if isinstance(picture, str):
             picture = base64.b64decode(picture)
@@ -46,7 +46,7 @@ class Classifier:
             return self.engine(images.load(picture, size))
         return self.engine(images.resize(picture, size))
 
-    def outputs(self, pictures: "list[bytes | str] | NDArray[np.uint8]") -> list[Output]:
+    def outputs(self, pictures: list[bytes | str] | NDArray[np.uint8]) -> list[Output]:
         """The outputs that our predictor gives."""
         probabilities = np.stack([self.probabilities(picture) for picture in pictures])
         best = probabilities.argmax(axis=1)
