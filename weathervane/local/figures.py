@@ -62,13 +62,13 @@ def _counts(samples: list[Sample]) -> Counts:
             sample.name == "envoy_cluster_upstream_rq_xx_total" and not grpc
         ):
             sums["errors"] += int(sample.value)
-    return Counts(requests=sums["requests"], errors=sums["errors"], **_latency(buckets))
+    return Counts(requests=sums["requests"], errors=sums["errors"], latency=_latency(buckets))
 
 
-def _latency(cumulative: Mapping[float, int]) -> dict[str, tuple[int, ...]]:
-    """The part of `Counts` that is its latency; nothing before the first request."""
+def _latency(cumulative: Mapping[float, int]) -> tuple[int, ...]:
+    """Requests in each of our buckets; Envoy tells of none before the first request."""
     if not cumulative:
-        return {}
+        return Counts().latency
     bounds = sorted(cumulative)
     if len(bounds) != len(LATENCY_BOUNDS) or not all(map(isclose, bounds, LATENCY_BOUNDS)):
         raise DeploymentError(
@@ -76,4 +76,4 @@ def _latency(cumulative: Mapping[float, int]) -> dict[str, tuple[int, ...]]:
             "and start it again: weathervane local down, then up"
         )
     below = [0, *(cumulative[bound] for bound in bounds)]
-    return {"latency": tuple(b - a for a, b in pairwise(below))}
+    return tuple(b - a for a, b in pairwise(below))
