@@ -262,13 +262,16 @@ def main() -> int:
         def run(rollout: Callable[[int], End], seeds: Iterable[int]) -> Sequence[End]:
             return list(pool.map(rollout, seeds, chunksize=5))
 
-        figures = [
-            *lost_accuracy(),
-            *missing_evidence(run),
-            *against_fixed_samples(run),
-            *worse_revisions(run),
-            *equal_revisions(run),
-        ]
+        figures = []
+        for figure in chain(
+            lost_accuracy(),
+            missing_evidence(run),
+            against_fixed_samples(run),
+            worse_revisions(run),
+            equal_revisions(run),
+        ):
+            print(f"{figure.name}: {figure.shown}", file=sys.stderr, flush=True)
+            figures.append(figure)
     note = (
         "Made-up traffic: load that moves and jumps, latency correlated over looks, shared and by "
         "revision, in four shapes. Fixed samples: see `tests/bench/fixed_samples.py`."

@@ -178,9 +178,16 @@ def test_a_slowness_that_both_share_is_not_the_canarys():
 
 
 def test_one_slow_spell_of_the_canary_is_no_regression():
-    watched = Watched().see(timed(canary=lambda n: 2.0 if 100 <= n < 104 else 1.0), 200)
+    spell = timed((60, 60), canary=lambda n: 2.5 if 100 <= n < 104 else 1.0)
 
-    assert watched.slow is None
+    assert Watched().see(spell, 200).slow is None
+
+
+def test_slow_spells_that_both_have_by_turns_are_no_regression():
+    """What is added up over looks as if requests were independent would be deceived."""
+    spells = np.repeat(np.exp(np.random.default_rng(5).normal(0, 0.3, 100)), 5)
+
+    assert Watched().see(timed((60, 60), canary=lambda n: spells[n]), 500).slow is None
 
 
 def test_a_difference_within_the_slack_is_no_harm():

@@ -71,7 +71,8 @@ def test_nothing_can_be_won_against_a_split_that_holds():
 
 
 def test_nothing_can_be_won_against_answers_that_are_alike():
-    answers, to_canary = (12, 8, 5), 10
+    # More come now of what the canary answered more often before: no reason to win.
+    answers, to_canary = (20, 3, 2), 10
     past = ((40, 10), (5, 30), (5, 10))
     mean = 0.0
     for drawn in product(*(range(count + 1) for count in answers)):
