@@ -26,7 +26,7 @@ def main() -> None:
     if options.digest.startswith("dies"):
         sys.exit("error: this package is refused")
     headers = {"x-weathervane-revision": options.revision}
-    first = os.environ["WEATHERVANE_PROCESS"].endswith(".1")
+    first = os.environ.get("WEATHERVANE_PROCESS", "").endswith(".1")
     drops = options.digest.startswith("drops") or (options.digest.startswith("half") and first)
 
     async def ready(request: web.Request) -> web.Response:

@@ -39,9 +39,12 @@ def killed_at_every_write(ground: Ground, *, every: int) -> Iterator[Figure]:
                 release, before = make(), ground.live()[0]
                 if not killed_at(moment, _start(ground, release, plan)):
                     break
-                ground.rollout().start(release, plan, (), "soak")
+                outcome = ground.rollout().start(release, plan, (), "soak")
                 wanted = release.digest if is_good else before
-                right += ground.live() == (wanted, False, 0) and _settled(ground)
+                if ground.live() == (wanted, False, 0) and _settled(ground):
+                    right += 1
+                else:
+                    print(f"15: killed at moment {moment}: {ground.live()}, {outcome.why}")
                 kept = _files(ground)
                 if is_good:
                     ground.rollout().start(release, plan, (), "soak")

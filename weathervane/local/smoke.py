@@ -4,6 +4,7 @@ In: a package's folder. Out: the number of pictures that it answered rightly ove
 `PackageError`. The predictor listens on loopback at a free port and is gone afterwards.
 """
 
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -12,13 +13,11 @@ from pathlib import Path
 
 from weathervane.client import classify
 from weathervane.errors import PackageError
-from weathervane.local import processes
 from weathervane.local.ask import ask
 from weathervane.local.ports import LOOPBACK, number, reserve
 from weathervane.local.serving import PREDICTOR
 from weathervane.registry.package import GOLDEN_TOLERANCE, Package
 
-_NAME = "smoke-test"
 _LOOK_SECONDS = 0.1
 
 
@@ -57,30 +56,36 @@ def smoke_test(
 @contextmanager
 def _served(package: Package, predictor: Sequence[str], seconds: float) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder, reserve() as http, reserve() as grpc:
-        state = Path(folder)
+        log = Path(folder, "log")
+        port = number(http)
         command = [
             *predictor,
             *("--package", str(package.folder.absolute()), "--digest", package.digest),
-            *("--name", package.model, "--revision", _NAME, "--host", LOOPBACK),
-            *("--http-port", str(number(http)), "--grpc-port", str(number(grpc))),
-            *("--cache", str(state / "packages")),
+            *("--name", package.model, "--revision", "smoke-test", "--host", LOOPBACK),
+            *("--http-port", str(port), "--grpc-port", str(number(grpc)), "--cache", folder),
         ]
-        processes.start(state, _NAME, command, environment={}, sockets=(http, grpc))
-        try:
-            _await_ready(state, number(http), seconds)
-            yield f"http://{LOOPBACK}:{number(http)}"
-        finally:
-            processes.stop(state)
+        # No server of the platform's: it ends with our process group, however that ends.
+        with (
+            log.open("wb") as out,
+            subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT) as server,
+        ):
+            try:
+                _await_ready(server, port, log, seconds)
+                yield f"http://{LOOPBACK}:{port}"
+            finally:
+                # Nothing is under way: what it would do before it ends need not be waited for.
+                server.kill()
 
 
-def _await_ready(state: Path, port: int, seconds: float) -> None:
+def _await_ready(server: "subprocess.Popen[bytes]", port: int, log: Path, seconds: float) -> None:
     give_up = time.monotonic() + seconds
     while not _is_ready(port):
-        ended = not processes.find(state, _NAME)
+        ended = server.poll() is not None
         if ended or time.monotonic() > give_up:
-            said = processes.last_words(state, _NAME)
+            lines = log.read_text(errors="replace").strip().splitlines()
             what = "ended" if ended else f"was not ready within {seconds:.0f} s"
-            raise PackageError(f"smoke test: the predictor {what}{f': {said}' if said else ''}")
+            said = f": {lines[-1].strip()}" if lines else ""
+            raise PackageError(f"smoke test: the predictor {what}{said}")
         time.sleep(_LOOK_SECONDS)
 
 
