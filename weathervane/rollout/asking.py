@@ -47,7 +47,7 @@ class Asking:
         state = self._unfinished()
         give_up = self._clock.monotonic() + give_up_after
         while state and self._clock.monotonic() < give_up:
-            last = self._last()
+            last = self.last()
             if last is None or last.id != state.id or last.ended or (until_held and last.held):
                 promoted = last is not None and last.phase is Phase.PROMOTED
                 why = (last.held or last.why) if last else ""
@@ -62,16 +62,17 @@ class Asking:
         asked = [values.get("id") for values in self._journal.asked()]
         give_up = self._clock.monotonic() + within
         while self._clock.monotonic() < give_up:
-            state = self._last()
+            state = self.last()
             if state is None or state.ended or state.answered > asked.index(request.id):
                 return True
             self._clock.sleep(0.1)
         return False
 
-    def _last(self) -> RolloutState | None:
+    def last(self) -> RolloutState | None:
+        """The rollout that was begun last."""
         values = self._journal.read()
         return None if values is None else read_state(values)
 
     def _unfinished(self) -> RolloutState | None:
-        last = self._last()
+        last = self.last()
         return None if last is None or last.ended else last

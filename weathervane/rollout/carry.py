@@ -113,7 +113,8 @@ class Carrier:
         held, awaits = "", None
         if isinstance(action, Hold) and action.for_person:
             held, awaits = action.why, action.awaits
-        if held and held != state.held:
+        # Said once for each waiting, whatever the figures are meanwhile.
+        if held and (not state.held or awaits != state.awaits):
             self._ledger.record(state, "held", {"why": held, "awaits": awaits})
         # A gate that was open before something else came in between is asked again.
         state = replace(state, held=held, awaits=awaits, gate=None)

@@ -317,7 +317,7 @@ def _advance(
         step = plan.after(seen.weight)
         if step and step.pause and seen.wishes.approved != step.weight:
             return Hold(
-                f"a person must approve {step.weight} %: {goal.why}",
+                f"a person must approve {step.weight} %",
                 for_person=True,
                 awaits=step.weight,
             )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from weathervane.errors import DeploymentError, ExitCode
 from weathervane.local import processes
+from weathervane.rollout.asking import Asking
 from weathervane.rollout.service import LocalService
 
 _LOOK_SECONDS = 0.1
@@ -39,8 +40,9 @@ def start_apart(service: LocalService, digest: str, options: Sequence[str]) -> s
     """
     state = service.platform.state
     name = f"rollout-{service.name}"
-    rollout = service.rollout()
-    before = rollout.last()
+    # Nothing is asked of the platform here: the process will, and say what is wrong.
+    asking = Asking(service.journal)
+    before = asking.last()
     pid = processes.start(
         state,
         name,
@@ -49,7 +51,7 @@ def start_apart(service: LocalService, digest: str, options: Sequence[str]) -> s
     )
     give_up = time.monotonic() + _BEGIN_SECONDS
     while time.monotonic() < give_up:
-        now = rollout.last()
+        now = asking.last()
         # A new rollout, or one step further with one that goes on.
         if now and now.release.digest == digest and now != before:
             return now.id

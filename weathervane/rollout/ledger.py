@@ -112,5 +112,7 @@ class Ledger:
     def rest(self, state: RolloutState, seconds: float) -> None:
         """Let so many seconds pass, or fewer when somebody asks for something."""
         until = self._clock.monotonic() + seconds
-        while (left := until - self._clock.monotonic()) > 0 and not self.requests(state):
+        while (left := until - self._clock.monotonic()) > 0:
             self._clock.sleep(min(left, _LONGEST_SLEEP_SECONDS))
+            if left > _LONGEST_SLEEP_SECONDS and self.requests(state):
+                return

@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 
-from tests.unit.rollout.stage import NEW, OLD, PLAN, Stage
+from tests.unit.rollout.stage import NEW, OLD, PLAN, Person, Stage
 from weathervane.errors import UsageError
 from weathervane.rollout import hooks as module
 from weathervane.rollout.hooks import Hooks, signature
+from weathervane.rollout.plan import PlanStep
 from weathervane.rollout.webhook import HookKind, Webhook
+from weathervane.rollout.wishes import Kind
 
 KEY = "planted-key-0451"
 ENVIRONMENT = {"HOOK_KEY": KEY}
@@ -224,6 +226,18 @@ def test_a_rollout_tells_each_decision_and_asks_before_each_step(receiver):
     assert sorted(told) == sorted(
         ["begun", "AskGates", "SetWeight", "AskGates", "Promote", "promoted"]
     )
+
+
+def test_that_a_person_is_needed_is_told_once(receiver):
+    webhooks = (notice(receiver.url),)
+    stage = Stage(people=(Person(Kind.APPROVE, lambda state: state.seconds_held > 30),))
+    stage.outside = hooks(*webhooks)
+
+    steps = (10, PlanStep(weight=50, pause=True))
+    assert stage.run(plan=replace(PLAN, steps=steps, webhooks=webhooks)).promoted
+
+    (told,) = [entry for entry in receiver.told if entry["event"] == "held"]
+    assert (told["why"], told["awaits"]) == ("a person must approve 50 %", 50)
 
 
 def test_a_gate_that_refuses_holds_the_rollout_and_then_takes_it_back(receiver):
