@@ -302,3 +302,28 @@ def test_the_driver_uses_each_of_its_rights_and_no_other(cluster, mode):
 
     assert cluster.api.used["driver"] == needed
     assert stage.settled(NEW)
+
+
+def test_a_rollback_from_all_traffic_gives_it_back_to_stable(stage):
+    """At 100 % KServe takes the canary for what was rolled out, in Knative mode."""
+    stage.deployment.start_canary(NEW)
+    stage.await_ready()
+    stage.deployment.set_weight(100)
+    await_true(lambda: stage.serving == {NEW.digest: 100})
+    live = stage.deployment.observe()
+    assert live.stable is not None
+    assert (live.stable.digest, live.weight) == (OLD.digest, 100)
+
+    stage.deployment.rollback("the test wants it")
+
+    assert stage.settled(OLD)
+
+
+def test_a_canary_at_all_traffic_can_be_promoted(stage):
+    stage.deployment.start_canary(NEW)
+    stage.await_ready()
+    stage.deployment.set_weight(100)
+
+    stage.deployment.promote()
+
+    assert stage.settled(NEW)
