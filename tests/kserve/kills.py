@@ -31,10 +31,10 @@ def killed_and_ended(stage: Stage, *, bad: bool, first: int, stride: int) -> Ite
             right = stage.run(release, SHORT).promoted is not bad
         stable = stable if bad else release
         right = right and stage.settled(stable)
-        before = stage.cluster.isvc(SERVICE)["metadata"]["resourceVersion"]
+        before = stage.cluster.isvc(SERVICE)["metadata"]["generation"]
         stage.open()
         again = stage.run(release, SHORT)
-        after = stage.cluster.isvc(SERVICE)["metadata"]["resourceVersion"]
+        after = stage.cluster.isvc(SERVICE)["metadata"]["generation"]
         yield right and again.promoted is not bad and after == before
         if not killed:
             return

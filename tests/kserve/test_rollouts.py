@@ -24,17 +24,11 @@ def test_a_good_model_goes_through_every_step_and_is_promoted(stage):
     assert stage.clock.failed == 0
 
 
-def test_the_next_rollout_goes_on_from_there_and_the_history_names_both(stage):
+def test_a_deeper_rollback_is_a_rollout_of_what_history_names(stage):
     assert stage.run(NEW).promoted
     assert stage.run(OTHER).promoted
-
     assert stage.settled(OTHER)
     assert stage.deployment.history() == (OTHER, NEW, OLD)
-
-
-def test_a_deeper_rollback_is_a_rollout_of_what_history_names(stage):
-    stage.run(NEW)
-    stage.run(OTHER)
 
     outcome = stage.run(stage.deployment.history()[2])
 
@@ -301,4 +295,29 @@ def test_the_driver_uses_each_of_its_rights_and_no_other(cluster, mode):
     assert stage.run(NEW).promoted
 
     assert cluster.api.used["driver"] == needed
+    assert stage.settled(NEW)
+
+
+def test_a_rollback_from_all_traffic_gives_it_back_to_stable(stage):
+    """At 100 % KServe takes the canary for what was rolled out, in Knative mode."""
+    stage.deployment.start_canary(NEW)
+    stage.await_ready()
+    stage.deployment.set_weight(100)
+    await_true(lambda: stage.serving == {NEW.digest: 100})
+    live = stage.deployment.observe()
+    assert live.stable is not None
+    assert (live.stable.digest, live.weight) == (OLD.digest, 100)
+
+    stage.deployment.rollback("the test wants it")
+
+    assert stage.settled(OLD)
+
+
+def test_a_canary_at_all_traffic_can_be_promoted(stage):
+    stage.deployment.start_canary(NEW)
+    stage.await_ready()
+    stage.deployment.set_weight(100)
+
+    stage.deployment.promote()
+
     assert stage.settled(NEW)

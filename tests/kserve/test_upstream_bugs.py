@@ -130,7 +130,8 @@ def test_argo_1665_an_aborted_canary_gets_no_traffic_from_the_next_rollout(stage
 
     assert stage.cluster.send(SERVICE, 500) == 500
     assert stage.serving == {OLD.digest: 100}
-    assert taken_by(stage, NEW.digest) == before
+    # Its pods may be gone by now, and what they counted with them.
+    assert taken_by(stage, NEW.digest) <= before
 
 
 def test_flagger_1898_a_rollback_onto_a_broken_stable_is_not_called_healthy(stage):
