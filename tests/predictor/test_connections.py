@@ -189,7 +189,7 @@ def test_who_asks_before_sending_a_body_is_told_before(server: Running, good: by
             assert (await one.ask(expecting)).status == 100
             assert (await one.ask(good[at:])).status == 200
         async with wire(server.port) as one:
-            length = f"content-length: {9 * 1024 * 1024}"
+            length = f"content-length: {64 * 1024 * 1024}"
             answer = await one.ask(head(INFER, length, "expect: 100-continue"))
             # A body, or the next request: nobody could tell what comes next.
             assert refused(answer, 413, "at most")
@@ -238,7 +238,7 @@ def test_who_leaves_takes_waiting_work_along_and_leaves_no_place_taken(
 def test_a_good_request_after_a_bad_one_on_one_connection_is_answered(
     server: Running, pictures: dict[str, bytes], good: bytes
 ):
-    bad = trials.bad_requests(pictures["JPEG"], over=9 * 1024 * 1024)
+    bad = trials.bad_requests(pictures["JPEG"], over=12 * 1024 * 1024)
 
     assert asyncio.run(trials.good_after_bad(server, bad, good, len(bad))) == (len(bad), 0)
 

@@ -256,7 +256,7 @@ def fuzzing(bench: Bench) -> list[Figure]:
 
 def mixed(bench: Bench) -> list[Figure]:
     """Row 30: good requests after bad ones."""
-    bad = trials.bad_requests(bench.picture, over=9 * MEBIBYTE)
+    bad = trials.bad_requests(bench.picture, over=12 * MEBIBYTE)
     good = infer(bench.picture)
     sent, lost = bench.on(
         lambda server: trials.good_after_bad(server, bad, good, bench.counts.pairs)
