@@ -83,6 +83,14 @@ class ServeConfig:
             if number < least:
                 raise UsageError(f"{option} must be at least {least}, got {number}")
 
+        self._check_payload_log()
+
+    @property
+    def max_body_bytes(self) -> int:
+        """The largest request that is read."""
+        return self.max_body_mebibytes * 1024 * 1024
+
+    def _check_payload_log(self) -> None:
         if not 0 < self.payload_share <= 1:
             raise UsageError(
                 f"--payload-share must be above 0 and at most 1, got {self.payload_share}"
@@ -91,11 +99,6 @@ class ServeConfig:
             raise UsageError(
                 f"--payload-log must be http://host… or https://host…, got {self.payload_log!r}"
             )
-
-    @property
-    def max_body_bytes(self) -> int:
-        """The largest request that is read."""
-        return self.max_body_mebibytes * 1024 * 1024
 
 
 def _is_web_address(text: str) -> bool:
