@@ -89,6 +89,9 @@ class ServeConfig:
         if self.http_port == self.grpc_port != 0:
             raise UsageError(f"--http-port and --grpc-port are both {self.http_port}")
         self._check_bounds()
+        self._check_payload_log()
+
+    def _check_payload_log(self) -> None:
         if not 0 < self.payload_share <= 1:
             raise UsageError(
                 f"--payload-share must be above 0 and at most 1, got {self.payload_share}"

@@ -204,7 +204,7 @@ def _texts(good: bytes) -> Iterator[Malformed]:
     yield text("compressed, not said so", gzip.compress(good))
     yield text("not compressed, said so", good, Content_Encoding="gzip")
     yield text("another encoding", good, Content_Encoding="br")
-    yield text("too large", b" " * (8 * 1024 * 1024 + 1))
+    yield text("too large", b" " * 12 * 1024 * 1024)
     for path in (
         *(
             "/v2/models/other/infer",

@@ -105,7 +105,7 @@ def test_a_rollout_s_own_questions_are_no_traffic(predictor: Running):
             "picture_unknown",
         ),
         ({"content": b"{}", "headers": {"content-encoding": "gzip"}}, 415, "unsupported"),
-        ({"content": b" " * (8 * 1024 * 1024 + 1)}, 413, "too_large"),
+        ({"content": b" " * 12 * 1024 * 1024}, 413, "too_large"),
     ],
 )
 def test_errors_are_counted_by_their_kind(
