@@ -1,7 +1,6 @@
 """A package as a model of the KServe SDK: encoded pictures or pixels in, a classification out."""
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterator
 from reprlib import repr as shortened
 from time import perf_counter
 from typing import Any
@@ -49,9 +48,7 @@ class PackagedModel(Model):  # type: ignore[misc]
         self._engine = start(package, self._threads)
         try:
             package.check_golden(
-                lambda picture: self._engine.probabilities(
-                    images.load(picture, package.size)[np.newaxis]
-                )[0]
+                lambda picture: self._engine.probabilities(images.load(picture, package.size))
             )
         except ImageError as error:
             raise PackageError(f"a golden picture of {package.folder}: {error}") from error
@@ -70,11 +67,11 @@ class PackagedModel(Model):  # type: ignore[misc]
             ProtocolError: 400, for a picture that cannot be read.
         """
         rows, infer_seconds = [], 0.0
-        for pixels in _batches(self._pixels(pictures), self._engine.batch):
+        for pixels in self._pixels(pictures):
             begun = perf_counter()
             rows.append(self._engine.probabilities(pixels))
             infer_seconds += perf_counter() - begun
-        probabilities = np.concatenate(rows)
+        probabilities = np.stack(rows)
         if self.package.temperature != 1:
             probabilities = _tempered(probabilities, self.package.temperature)
         best = probabilities.argmax(axis=1)
@@ -137,13 +134,6 @@ class PackagedModel(Model):  # type: ignore[misc]
             except ImageError as error:
                 which = f"picture {number}: " if len(pictures) > 1 else ""
                 raise malformed(f"{which}{error}") from error
-
-
-def _batches(pictures: Iterable[images.Picture], size: int) -> Iterator[NDArray[np.uint8]]:
-    """Pictures of one shape in arrays of at most ``size`` of them."""
-    waiting = iter(pictures)
-    while batch := list(islice(waiting, size)):
-        yield np.stack(batch)
 
 
 def _tempered(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:

@@ -14,11 +14,13 @@ class Engine(Protocol):
     """A loaded model. Safe to ask from several threads at once."""
 
     name: str
-    # Pictures that it works off faster together than one by one, at most.
-    batch: int
 
-    def probabilities(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Answer 1 to `batch` pictures [n, size, size, 3], RGB, with probabilities [n, classes]."""
+    def probabilities(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Answer one picture uint8 [size, size, 3], RGB, with float32 [classes].
+
+        One at a time: on a CPU a batch hardly takes less than its pictures one by one, and would
+        hold up the pictures of others.
+        """
 
 
 def start(package: Package, threads: int) -> Engine:

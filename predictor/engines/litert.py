@@ -18,8 +18,6 @@ class LiteRtEngine:
     """
 
     name = "litert"
-    # A batch takes longer than its pictures one by one, and would hold up the pictures of others.
-    batch = 1
 
     def __init__(self, model: Path, *, size: int, classes: int, threads: int) -> None:
         """Load the model ``threads`` times; the weights are shared pages of the file.
@@ -33,11 +31,11 @@ class LiteRtEngine:
         for _ in range(threads):
             self._idle.put(_Interpreter(model, size=size, classes=classes))
 
-    def probabilities(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def probabilities(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         """As the port says."""
         interpreter = self._idle.get()
         try:
-            return interpreter.run(pictures)
+            return interpreter.run(picture)
         finally:
             self._idle.put(interpreter)
 
@@ -64,10 +62,10 @@ class _Interpreter:
                 )
         self._image, self._probabilities = image["index"], probabilities["index"]
         # The first run allocates; let no request pay for it.
-        self.run(np.zeros((1, size, size, 3), np.uint8))
+        self.run(np.zeros((size, size, 3), np.uint8))
 
     def run(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-        self._interpreter.set_tensor(self._image, picture)
+        self._interpreter.set_tensor(self._image, picture[np.newaxis])
         self._interpreter.invoke()
-        answer: NDArray[np.float32] = self._interpreter.get_tensor(self._probabilities)
+        answer: NDArray[np.float32] = self._interpreter.get_tensor(self._probabilities)[0]
         return answer

@@ -13,10 +13,9 @@ class TensorFlowEngine:
     """The SavedModel itself, on ``threads`` cores."""
 
     name = "tensorflow"
-    batch = 8
 
     def __init__(self, folder: Path, *, size: int, classes: int, threads: int) -> None:
-        """Load the SavedModel, and run it once in both ways in which it will be run.
+        """Load the SavedModel, and run it once.
 
         Raises:
             PackageError: when TensorFlow cannot load it, or its input and output are not ours.
@@ -28,13 +27,12 @@ class TensorFlowEngine:
                 f"the SavedModel in {folder} takes {self._model.size} pixels a side and tells "
                 f"{self._model.classes} classes, its package says {size} and {classes}"
             )
-        # The first run of a function sets it up; let no request pay for it.
-        for pictures in (1, self.batch):
-            self.probabilities(np.zeros((pictures, size, size, 3), np.uint8))
+        # The first run sets it up; let no request pay for it.
+        self.probabilities(np.zeros((size, size, 3), np.uint8))
 
-    def probabilities(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def probabilities(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         """As the port says."""
-        return self._model(pictures)
+        return self._model(picture[np.newaxis])[0]
 
 
 def _use(threads: int) -> None:

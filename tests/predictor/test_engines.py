@@ -22,7 +22,7 @@ def test_a_package_with_litert_is_served_by_litert(tiny_package: Package):
 
     assert isinstance(engine, LiteRtEngine)
     tiny_package.check_golden(
-        lambda picture: engine.probabilities(images.load(picture, tiny_package.size)[np.newaxis])[0]
+        lambda picture: engine.probabilities(images.load(picture, tiny_package.size))
     )
 
 
@@ -47,7 +47,6 @@ def test_tensorflow_serves_what_litert_cannot(tensorflow_package: Package):
     with running(*options) as predictor, Asker(predictor) as asker:
         platform = httpx.get(f"{predictor.rest}/v2/models/weather").json()["platform"]
         one_by_one = [asker.binary(one.picture) for one in golden]
-        # More than the engine takes at once.
         together = asker.batch([one.picture for one in golden] * 2)
 
     wanted = np.array([one.probabilities for one in golden])

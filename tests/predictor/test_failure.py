@@ -25,15 +25,14 @@ class FailsOnce:
     name = "fails-once"
 
     def __init__(self, engine: Engine) -> None:
-        self.batch = engine.batch
         self._engine = engine
         self._failed = False
 
-    def probabilities(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def probabilities(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         if not self._failed:
             self._failed = True
             raise RuntimeError("the engine's secret")
-        return self._engine.probabilities(pictures)
+        return self._engine.probabilities(picture)
 
 
 def test_it_is_a_500_in_words_of_ours_and_the_next_request_is_answered(
