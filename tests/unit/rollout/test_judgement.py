@@ -183,11 +183,24 @@ def test_one_slow_spell_of_the_canary_is_no_regression():
     assert Watched().see(spell, 200).slow is None
 
 
-def test_slow_spells_that_both_have_by_turns_are_no_regression():
-    """What is added up over looks as if requests were independent would be deceived."""
-    spells = np.repeat(np.exp(np.random.default_rng(5).normal(0, 0.3, 100)), 5)
+@pytest.mark.parametrize(
+    ("looks", "deviation", "seed"),
+    [
+        pytest.param(5, 0.3, 3, id="bounded by what one look may say"),
+        pytest.param(8, 0.5, 1, id="divided by the dispersion"),
+    ],
+)
+def test_spells_of_the_canary_slow_and_fast_are_no_regression(
+    looks: int, deviation: float, seed: int
+):
+    """As evidence of independent requests they would be overwhelming."""
+    spells = np.exp(np.random.default_rng(seed).normal(0, deviation, 400 // looks + 1))
+    watched = Watched()
 
-    assert Watched().see(timed((60, 60), canary=lambda n: spells[n]), 500).slow is None
+    look = timed((60, 60), canary=lambda number: float(spells[number // looks]))
+    for number in range(400):
+        watched.see(lambda _, number=number: look(number), 1)
+        assert watched.slow is None
 
 
 def test_a_difference_within_the_slack_is_no_harm():
