@@ -1,6 +1,7 @@
 """Rows of the rollout about clients: none lost, the split as asked for, a weight that acts."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -93,6 +94,10 @@ def a_replica_dies(ground: Ground, *, times: int) -> Iterator[Figure]:
             ground.site.await_ready()
             clients.traffic.await_sent(50)
     counts = ground.deployment.counts()[revision]
+    for (status, error), number in Counter(
+        (one["status"], str(one["error"])[:80]) for one in clients.failed
+    ).items():
+        print(f"9: {number} answered {status}: {error}")
     answered = 1 - len(clients.failed) / len(clients.lines)
     yield noted("9: requests sent, predictors killed", f"{len(clients.lines)}, {times}")
     yield at_least("9: answered, each tried again once", round(answered * 100, 4), 100, " %")

@@ -17,13 +17,15 @@ from weathervane.local.routes import Discovery, Route, Routes, Use, version_of
 # request into one that is just being closed.
 _IDLE_SECONDS = 3
 _TYPES = "type.googleapis.com/envoy"
-# A replica that refuses or loses connections gets no traffic for a while when another can take it.
+# A replica that refuses or loses connections gets no traffic for a moment when another can take it.
+# Not for longer: while one that is back is left out, the death of the other one loses requests.
 # What a replica answers never has that effect: bad answers are for the rollout to see and count.
 _EJECTION: Mapping[str, Any] = {
     "split_external_local_origin_errors": True,
     "consecutive_local_origin_failure": 2,
-    "interval": "1s",
-    "base_ejection_time": "5s",
+    "interval": "0.250s",
+    "base_ejection_time": "0.500s",
+    "max_ejection_time": "0.500s",
     "max_ejection_percent": 50,
     "enforcing_consecutive_5xx": 0,
     "enforcing_consecutive_gateway_failure": 0,
