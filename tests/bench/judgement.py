@@ -18,8 +18,9 @@ import numpy as np
 from tests.bench.figures import Figure, at_least, at_most, noted, publish
 from tests.bench.fixed_samples import slower_share, two_proportions
 from tests.bench.traffic_model import SHAPES, Traffic, World
+from weathervane.rollout.actions import Observed, Probe, Promote, Rollback, SetWeight
 from weathervane.rollout.counts import Counts
-from weathervane.rollout.decide import Observed, Probe, Promote, Rollback, SetWeight, decide
+from weathervane.rollout.decide import decide
 from weathervane.rollout.evidence import Evidence
 from weathervane.rollout.judgement import ProbeFigures, chance
 from weathervane.rollout.plan import Plan

@@ -10,8 +10,7 @@ from typing import cast
 
 from weathervane.data.probes import Probe as LabelledPicture
 from weathervane.errors import DeploymentError
-from weathervane.rollout.clock import Clock
-from weathervane.rollout.decide import (
+from weathervane.rollout.actions import (
     Action,
     AskGates,
     Conclude,
@@ -24,6 +23,7 @@ from weathervane.rollout.decide import (
     SetWeight,
     Wait,
 )
+from weathervane.rollout.clock import Clock
 from weathervane.rollout.judgement import ProbeFigures, compare_labels
 from weathervane.rollout.ledger import Ledger
 from weathervane.rollout.port import Capability, Deployment, Live, MirroringDeployment, Revision

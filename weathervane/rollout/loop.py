@@ -11,11 +11,12 @@ from uuid import uuid4
 
 from weathervane.data.probes import Probe as LabelledPicture
 from weathervane.errors import DeploymentError, RolloutRunningError, UsageError
+from weathervane.rollout.actions import Rollback
 from weathervane.rollout.admission import admit
 from weathervane.rollout.asking import Asking
 from weathervane.rollout.carry import Carrier
 from weathervane.rollout.clock import Clock, SystemClock
-from weathervane.rollout.decide import Rollback, decide
+from weathervane.rollout.decide import decide
 from weathervane.rollout.ledger import Ledger, Outside
 from weathervane.rollout.outcome import Outcome
 from weathervane.rollout.plan import Plan

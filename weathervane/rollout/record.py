@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from weathervane.rollout.actions import Action, Observed, SetMirror, SetWeight
 from weathervane.rollout.counts import Counts
-from weathervane.rollout.decide import Action, Observed, SetMirror, SetWeight
 from weathervane.rollout.judgement import Flips, ProbeFigures
 
 

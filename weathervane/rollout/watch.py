@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import TypeVar, cast
 
 from weathervane.errors import DeploymentError
+from weathervane.rollout.actions import Observed
 from weathervane.rollout.clock import Clock
 from weathervane.rollout.counts import Counts
-from weathervane.rollout.decide import Observed
 from weathervane.rollout.ledger import Ledger
 from weathervane.rollout.port import Deployment, Live, MirroringDeployment, Revision
 from weathervane.rollout.state import RolloutState

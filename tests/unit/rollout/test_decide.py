@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from weathervane.rollout.counts import Counts, observe_latencies
-from weathervane.rollout.decide import (
+from weathervane.rollout.actions import (
     Hold,
     Observed,
     Probe,
@@ -13,8 +12,9 @@ from weathervane.rollout.decide import (
     Rollback,
     SetWeight,
     Wait,
-    decide,
 )
+from weathervane.rollout.counts import Counts, observe_latencies
+from weathervane.rollout.decide import decide
 from weathervane.rollout.evidence import Evidence
 from weathervane.rollout.judgement import ProbeFigures
 from weathervane.rollout.plan import Plan

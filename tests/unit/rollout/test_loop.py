@@ -1,5 +1,6 @@
 """Whole rollouts on a fake platform with a fake clock."""
 
+import random
 from typing import Any
 
 import pytest
@@ -349,3 +350,39 @@ def test_time_without_a_watcher_proves_nothing():
     assert outcome.promoted
     watched_again = stage.clock.monotonic() - restarted
     assert died_at.seconds_at_weight + watched_again >= 30
+
+
+@pytest.mark.parametrize(("error_share", "end"), [(0.0, NEW), (0.3, OLD)], ids=["good", "bad"])
+def test_a_platform_that_fails_three_calls_in_ten_changes_no_end(error_share: float, end: Release):
+    """Row 18 of the bar, on the fake."""
+    unreliable_ones = ("observe", "counts", "predict", *Mortal.writes[2:])
+    for seed in range(20):
+        stage = Stage(behaviours={NEW.digest: Behaviour(error_share=error_share)})
+        dice = random.Random(seed)
+        for name in unreliable_ones:
+            unreliable(stage, name, dice)
+
+        while True:
+            try:
+                outcome = stage.run()
+            except DeploymentError:
+                # Before anything is written a refusal ends the command, and it is started again.
+                assert stage.journal.read() is None
+            else:
+                break
+
+        assert outcome.promoted is (end is NEW), f"seed {seed}: {outcome.why}"
+        for name in unreliable_ones:
+            delattr(stage.deployment, name)
+        stage.assert_settled(end.digest)
+
+
+def unreliable(stage: Stage, name: str, dice: random.Random) -> None:
+    call = getattr(stage.deployment, name)
+
+    def sometimes(*args: Any) -> Any:
+        if dice.random() < 0.3:
+            raise DeploymentError("503")
+        return call(*args)
+
+    setattr(stage.deployment, name, sometimes)
