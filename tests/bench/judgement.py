@@ -34,6 +34,7 @@ PLAN = Plan(
 POWER = 0.95
 EQUAL_ROLLOUTS = 2000
 WORSE_ROLLOUTS = 200
+STEPS_TO_THE_END = 100  # at each weight, against the fixed sample
 FAULTY_ROLLOUTS = 50
 DISAGREEMENT = 0.06  # share of the probes that only one of the two labels rightly
 MAX_FACTOR = 3  # of a fixed sample: the hard stop
@@ -169,8 +170,10 @@ Run = Callable[[Callable[[int], End], Iterable[int]], Sequence[End]]
 def equal_revisions(run: Run) -> Iterator[Figure]:
     each = EQUAL_ROLLOUTS // len(SHAPES)
     ends: list[End] = []
-    for shape in SHAPES:
-        ends += run(partial(whole, World(shape=shape)), range(each))
+    for number, shape in enumerate(SHAPES):
+        # Seeds of their own: the probes of a seed are the same in every shape.
+        seeds = range(number * each, (number + 1) * each)
+        ends += run(partial(whole, World(shape=shape)), seeds)
     taken_back = [end for end in ends if not end.promoted]
     for why in {end.why for end in taken_back}:
         print(f"an equal canary was taken back: {why}", file=sys.stderr)
@@ -222,7 +225,7 @@ def against_fixed_samples(run: Run) -> Iterator[Figure]:
 
 def _found(run: Run, world: World, weight: int, fixed: int, name: str) -> Iterator[Figure]:
     stop = MAX_FACTOR * fixed
-    ends = run(partial(at_one_weight, world, weight, stop), range(WORSE_ROLLOUTS))
+    ends = run(partial(at_one_weight, world, weight, stop), range(STEPS_TO_THE_END))
     found = [end.requests for end in ends if end.promoted is False]
     share = 100 * len(found) / len(ends)
     yield at_least(f"{name}: found within {MAX_FACTOR} fixed samples", share, 95, " %")
@@ -232,7 +235,8 @@ def _found(run: Run, world: World, weight: int, fixed: int, name: str) -> Iterat
 
 
 def lost_accuracy() -> Iterator[Figure]:
-    needed = probes_needed(PLAN, loss=0.03, disagreement=DISAGREEMENT)
+    # Asked for a little more often than the bound, or the bound would hold by a toss of a coin.
+    needed = probes_needed(PLAN, loss=0.03, disagreement=DISAGREEMENT, power=0.97)
     assert needed is not None
     random = np.random.default_rng(1)
     seen = Observed(
