@@ -73,5 +73,6 @@ def tiny_package(tmp_path_factory: pytest.TempPathFactory) -> Package:
     """A real package of the five weathers at 64 pixels; not trained: its answers mean nothing."""
     folder = tmp_path_factory.mktemp("tiny") / "package"
     script = Path(__file__).with_name("tiny_package.py")
-    subprocess.run([sys.executable, str(script), str(folder)], check=True)
+    # -P: what lies beside the script is no library.
+    subprocess.run([sys.executable, "-P", str(script), str(folder)], check=True)
     return read_package(folder)
