@@ -37,14 +37,13 @@ def test_killed_at_a_write_the_next_process_ends_it_rightly(stage, bad):
     """Every write of a rollout is a moment; here some of them, all in `make soak-kserve`."""
     first = 3 * (stage.mode == "Standard") + 7 * bad
 
-    moments = list(killed_and_ended(stage, bad=bad, first=first, stride=15))
+    moments = list(killed_and_ended(stage, bad=bad, first=first, stride=29))
 
-    assert len(moments) > 2
+    assert len(moments) > 1
     assert all(moments), moments
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_rollouts_converge_while_a_third_of_the_calls_fails(stage, seed):
+def test_rollouts_converge_while_a_third_of_the_calls_fails(stage):
     faults = stage.cluster.api.faults
     faults.share = 0.3
     stage.cluster.behaviours[OTHER.digest] = Behaviour(error_share=0.5)

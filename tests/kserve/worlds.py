@@ -9,6 +9,7 @@ from typing import Any
 from kubernetes.client import Configuration
 
 from tests.platform.cluster import NAMESPACE, Cluster
+from tests.platform.kinds import REVISION
 from weathervane.data.probes import Probe
 from weathervane.errors import DeploymentError
 from weathervane.rollout.fake import FakeClock
@@ -195,6 +196,12 @@ class Stage:
             return canary is not None and canary.ready
 
         await_true(ready)
+
+    def await_revision(self, number: int) -> None:
+        """Return when Knative has made a revision of that number."""
+        name = f"{SERVICE}-predictor-{number:05d}"
+        await_true(lambda: self.cluster.objects.find((REVISION, NAMESPACE, name)))
+        await_true(lambda: name in str(self.cluster.isvc(SERVICE)["status"]))
 
     def rollout(self) -> Rollout:
         return Rollout(self.deployment, self.journal, clock=self.clock, announce=self.said.append)
