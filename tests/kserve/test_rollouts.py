@@ -213,6 +213,23 @@ def test_somebodys_edit_in_mid_rollout_is_found_and_nothing_is_written_over_it(s
     assert stage.cluster.isvc(SERVICE)["spec"]["predictor"]["model"]["args"] == ["--threads=4"]
 
 
+def test_a_rollout_that_is_held_can_be_aborted(stage):
+    def edit(now: float) -> None:
+        if stage.deployment.observe().weight == 10:
+            stage.clock.asleep.clear()
+            stage.cluster.edit(SERVICE, "spec", "predictor", "model", "args", to=["--threads=4"])
+
+    stage.clock.asleep.append(edit)
+    with pytest.raises(DeploymentError, match="held"):
+        stage.run()
+
+    outcome = stage.rollout().abort("anna", "it is held")
+
+    assert outcome is not None
+    assert not outcome.promoted
+    assert stage.settled(OLD)
+
+
 def test_a_rollback_leaves_what_somebody_put_in_the_canarys_place(stage):
     if stage.mode == "Standard":
         pytest.skip("in Standard mode a canary stands beside stable")

@@ -185,15 +185,16 @@ class Carrier:
 
     def _count_last_failures(self, state: RolloutState) -> RolloutState:
         """Take the traffic away first: with the canary its counters go, and each failure counts."""
-        live = self._insist(state, self._deployment.observe)
-        if live.canary is None or live.stable is None or not (live.weight or live.mirror):
-            return state
-        self._insist(state, lambda: self._route(0, 0))
-        self._clock.sleep(state.plan.settle_seconds)
         try:
+            live = self._insist(state, self._deployment.observe)
+            if live.canary is None or live.stable is None or not (live.weight or live.mirror):
+                return state
+            self._insist(state, lambda: self._route(0, 0))
+            self._clock.sleep(state.plan.settle_seconds)
             state = state.tally(self._watch.counts(state))
         except DeploymentError as error:
-            # Figures that cannot be read hold no way back up.
+            # Neither figures that cannot be read nor a platform that is held for an edit of
+            # somebody's hold the way back up: the rollback takes the traffic away itself.
             self._ledger.say(f"the last figures cannot be read: {error}")
             return state
         self._ledger.write(state)
