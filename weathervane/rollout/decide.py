@@ -26,6 +26,7 @@ from weathervane.rollout.judgement import (
     flipped,
     losing,
     misrouted,
+    seems_slow,
     shifted,
     slow,
 )
@@ -127,6 +128,8 @@ def _judge_traffic(plan: Plan, seen: Observed) -> Action | None:
     # Too many failures do not go on, whether or not chance can explain them.
     if canary.error_rate > plan.max_error_rate:
         return _lacking(plan, seen, _too_many_errors(canary, stable))
+    if why := seems_slow(plan, canary, stable):
+        return _lacking(plan, seen, Wait(why))
     # A copy is no share of the traffic.
     if not seen.mirror and (why := misrouted(plan, canary, stable, seen.weight)):
         return _lacking(plan, seen, Wait(why))

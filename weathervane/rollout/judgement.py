@@ -125,6 +125,25 @@ def slow(plan: Plan, evidence: Evidence, canary: Counts, stable: Counts) -> str 
     )
 
 
+def seems_slow(plan: Plan, canary: Counts, stable: Counts) -> str | None:
+    """What speaks against going on although chance may explain it: the p95 as it is so far.
+
+    `slow` needs several looks, so that one slow spell is no regression; a short step may end
+    before.
+    """
+    if min(canary.requests, stable.requests) < plan.min_canary_requests:
+        return None
+    usual, found = stable.latency_quantile(0.95), canary.latency_quantile(0.95)
+    bound = usual * plan.max_latency_ratio + plan.latency_slack_seconds
+    # NaN, where a platform tells of no latency, is above nothing.
+    if not found > bound:
+        return None
+    return (
+        f"the canary's p95 is {found * 1000:.0f} ms so far, stable's {usual * 1000:.0f} ms: too "
+        "few looks yet to tell it from chance"
+    )
+
+
 def misrouted(plan: Plan, canary: Counts, stable: Counts, weight: int) -> str | None:
     """Why the measured split is not the one asked for, beyond chance and tolerance, if it isn't."""
     requests = canary.requests + stable.requests

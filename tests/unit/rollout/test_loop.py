@@ -66,6 +66,17 @@ def test_a_slow_canary_is_taken_back():
     stage.assert_settled(OLD.digest)
 
 
+def test_a_step_that_is_too_short_to_prove_a_canary_slow_lasts_until_it_is_proven():
+    stage = Stage(behaviours={NEW.digest: Behaviour(latency_seconds=0.4)}, requests_per_second=1000)
+
+    outcome = stage.run(plan=Plan(steps=(10, 50), hold_seconds=2, min_requests=400))
+
+    assert not outcome.promoted
+    assert "p95" in outcome.why
+    stage.assert_settled(OLD.digest)
+    assert {entry["weight"] for entry in stage.journal.record} == {0, 10}
+
+
 def test_a_canary_that_never_gets_ready_gets_no_traffic_and_is_taken_back():
     stage = Stage(behaviours={NEW.digest: Behaviour(ready_after_seconds=1e9)})
 
