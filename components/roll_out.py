@@ -12,14 +12,14 @@ def roll_out(
     """Whether the package was promoted; one that was taken back is a result, not an error."""
     from pathlib import Path
 
-    from weathervane.config import from_mapping
+    from weathervane.config import from_mapping, whole_numbers
     from weathervane.rollout.plan import Plan
     from weathervane.rollout.port import Release
     from weathervane.rollout.release import fetch_probes, repair_champion, roll_out
     from weathervane.rollout.service import open_service
     from weathervane.rollout.summary import as_markdown
 
-    how = from_mapping(Plan, plan, "plan")
+    how = from_mapping(Plan, whole_numbers(plan), "plan")
     service, release = open_service(model), Release(digest=digest, uri=uri)
     repair_champion(service.deployment, service.registry, model)
     outcome = roll_out(

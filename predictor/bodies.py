@@ -7,7 +7,6 @@ from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from predictor.allowance import largest_body
 from predictor.protocol import ProtocolError, malformed
 
 
@@ -23,13 +22,12 @@ async def read_body(request: Request, *, most: int) -> bytes:
     """The whole body.
 
     Raises:
-        ProtocolError: 413 beyond ``most`` bytes of pictures, 415 when it is compressed.
+        ProtocolError: 413 beyond ``most`` bytes, 415 when it is compressed.
         ClientDisconnect: when its sender leaves.
     """
     encoding = request.headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise ProtocolError(415, f"Content-Encoding {encoding!r} is not read; send it plain")
-    most = largest_body(request.headers, most)
     too_large = ProtocolError(413, f"a request has at most {most} bytes")
     # Refuse before reading where the client says so itself.
     if int(request.headers.get("content-length", 0)) > most:

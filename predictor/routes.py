@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from predictor import logs, v2
 from predictor.access import Access
+from predictor.allowance import largest_body
 from predictor.answers import refusal
 from predictor.asks import Asks
 from predictor.bodies import read_body
@@ -178,7 +179,8 @@ class Front:
             self._access.check_inference(request.headers.get("authorization"))
             if "model" in request.path_params:
                 self._looks.check_model(request)
-            body = await read_body(request, most=self._max_body_bytes)
+            most = largest_body(request.headers, self._max_body_bytes)
+            body = await read_body(request, most=most)
             response = await infer(request, body)
             if self._payloads and is_traffic(request.headers):
                 self._payloads.offer(

@@ -151,6 +151,19 @@ class PipelineSettings:
     __pydantic_config__ = _STRICT
 
 
+def whole_numbers(value: Any) -> Any:  # noqa: ANN401  whatever JSON can hold
+    """The same values, with 50.0 as 50 again.
+
+    KFP hands mappings on as protobuf's Struct, which knows no integers:
+    https://protobuf.dev/reference/protobuf/google.protobuf/#value
+    """
+    if isinstance(value, Mapping):
+        return {key: whole_numbers(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [whole_numbers(one) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def from_mapping(kind: type[Settings], values: Mapping[str, Any], where: str) -> Settings:
     """Make settings of ``kind`` out of plain values.
 

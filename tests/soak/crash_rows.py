@@ -24,6 +24,7 @@ from weathervane.registry.versions import CHAMPION, Registry
 from weathervane.rollout.port import Release
 from weathervane.rollout.release import repair_champion, roll_out
 
+_MOST_KILLS = 6  # of one rollout
 _RATE = 50.0
 _DRIVE = Path(__file__).with_name("drive.py")
 
@@ -70,8 +71,9 @@ def killed_every_few_seconds(ground: Ground, *, times: int, seed: int = 1) -> It
         for number in range(times):
             is_good = number % 3 != 2
             release, before = ground.good() if is_good else ground.bad(), ground.live()[0]
-            code = None
+            code, lives = None, 0
             while code is None:
+                lives += 1
                 driver = subprocess.Popen(
                     [
                         *(sys.executable, str(_DRIVE), str(ground.site.state), release.digest),
@@ -80,8 +82,9 @@ def killed_every_few_seconds(ground: Ground, *, times: int, seed: int = 1) -> It
                     env={**os.environ, **ground.store.as_environment()},
                 )
                 try:
-                    # Never the same moment twice, and five seconds at most.
-                    code = driver.wait(moments.uniform(2.5, 5.0))
+                    # Never the same moment twice, and five seconds at most: until one is let live,
+                    # because on a busy machine five seconds are hardly enough to begin.
+                    code = driver.wait(None if lives > _MOST_KILLS else moments.uniform(2.5, 5.0))
                 except subprocess.TimeoutExpired:
                     driver.kill()
                     driver.wait()

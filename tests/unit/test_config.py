@@ -2,7 +2,7 @@
 
 import pytest
 
-from weathervane.config import replicas
+from weathervane.config import replicas, whole_numbers
 from weathervane.errors import UsageError
 
 
@@ -15,3 +15,11 @@ def test_a_revision_has_as_many_replicas_as_are_asked_for(environment, number):
 def test_no_number_of_replicas_is_refused_by_its_name_and_value(asked):
     with pytest.raises(UsageError, match=f"WEATHERVANE_REPLICAS .* got '{asked}'"):
         replicas({"WEATHERVANE_REPLICAS": asked})
+
+
+def test_whole_numbers_that_came_as_fractions_are_whole_again():
+    came = {"steps": [10.0, {"weight": 50.0, "pause": True}], "max_error_rate": 0.01, "name": "a"}
+
+    assert repr(whole_numbers(came)) == repr(
+        {"steps": [10, {"weight": 50, "pause": True}], "max_error_rate": 0.01, "name": "a"}
+    )

@@ -57,7 +57,8 @@ def await_ready(state: Path, server: Server) -> None:
     give_up = time.monotonic() + server.ready_seconds
     tried = 1
     while not is_ready(state, server):
-        if not processes.find(state, server.name):
+        # One that has just begun shows no environment for a moment, and so is nobody's: look twice.
+        if not processes.find(state, server.name) and not _appears(state, server):
             # Nothing of ours runs, yet its port answers: that is somebody else's server.
             taken = any(answers(book.get(name) or 0) for name in server.ports)
             if not taken or tried == _PORTS_TRIED:
@@ -69,6 +70,11 @@ def await_ready(state: Path, server: Server) -> None:
                 _explain(state, server, f"did not answer within {server.ready_seconds:.0f} s")
             )
         time.sleep(_LOOK_SECONDS)
+
+
+def _appears(state: Path, server: Server) -> bool:
+    time.sleep(_LOOK_SECONDS)
+    return bool(processes.find(state, server.name))
 
 
 def is_ready(state: Path, server: Server) -> bool:
