@@ -42,8 +42,8 @@ class Place:
         self.registry.register("weather", package.digest, uri)
         self.registry.set_alias("weather", CHALLENGER, package.digest)
 
-    def mislabelled(self, name: str) -> Package:
-        labels = (*self.tiny.labels[1:], self.tiny.labels[0])
+    def mislabelled(self, name: str, shift: int = 1) -> Package:
+        labels = (*self.tiny.labels[shift:], *self.tiny.labels[:shift])
         return relabel_package(self.tiny, labels, self.folder / name)
 
     def live(self) -> tuple[str | None, bool]:
@@ -136,7 +136,7 @@ def test_wrong_labels_are_taken_back_and_end_the_command_with_5_and_a_summary(
 
 
 def test_a_rollout_that_is_cut_off_leaves_no_canary(place: Place, released):
-    place.challenge(place.mislabelled("blind"))
+    place.challenge(place.mislabelled("blind", shift=2))
     said: list[str] = []
 
     def kill_while_it_serves(line: str) -> None:
@@ -155,7 +155,7 @@ def test_a_rollout_that_is_cut_off_leaves_no_canary(place: Place, released):
 
 
 def test_an_altered_package_is_refused_before_there_is_a_canary(place: Place, released):
-    altered = place.mislabelled("altered")
+    altered = place.mislabelled("altered", shift=3)
     place.challenge(altered)
     stored = place.platform.state / "store" / "weathervane"
     (stored / package_key("weather", altered.digest) / LITERT_MODEL).write_bytes(b"altered")
