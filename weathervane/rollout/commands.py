@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from weathervane.rollout import asking_commands, telling_commands
+from weathervane.rollout.kserve.commands import drive
 from weathervane.rollout.options import Model, PlanFile, Who, named, read_plan
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ app = typer.Typer(
 )
 for _command in (*telling_commands.COMMANDS, *asking_commands.COMMANDS):
     app.command()(_command)
+app.command(hidden=True)(drive)
 
 Probes = Annotated[
     Path | None,
