@@ -5,7 +5,7 @@ In: what a person or a Job says. Out: a rollout's end as an exit code. ``drive``
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +13,6 @@ import typer
 from weathervane.rollout.options import Context, Model, Namespace, TemplateFile
 
 if TYPE_CHECKING:
-    from weathervane.errors import ExitCode
     from weathervane.rollout.kserve.service import ClusterService
     from weathervane.rollout.plan import Plan
 
@@ -66,49 +65,42 @@ def drive(
     raise typer.Exit(outcome.exit_code)
 
 
+def digest_named(service: "ClusterService", package: str) -> str:
+    """The digest of a package; whoever names it by its digest need not reach the registry.
+
+    Raises:
+        UsageError: when the alias names nothing.
+    """
+    from weathervane.rollout.kserve.job import is_digest
+    from weathervane.rollout.release import resolve
+
+    if is_digest(package):
+        return package
+    return resolve(service.registry, service.store, service.name, package).digest
+
+
 def start_job(
-    service: "ClusterService",
-    package: str,
-    plan: "Plan",
-    *,
-    image: str,
-    who: str,
-    again: bool,
-    announce: Callable[[str], None],
+    service: "ClusterService", digest: str, plan: "Plan", *, image: str, who: str, again: bool
 ) -> str:
     """Create the Job that drives a rollout; its name.
 
     Raises:
-        UsageError: when the mode cannot carry the plan out, or ``package`` names none. Nothing has
-            been written then.
+        UsageError: when the mode cannot carry the plan out. Nothing has been written then.
     """
     from weathervane.errors import UsageError
     from weathervane.rollout.asking import Asking
-    from weathervane.rollout.kserve.job import Driver, create_job, is_digest, rollout_job
-    from weathervane.rollout.release import resolve
+    from weathervane.rollout.kserve.job import Driver, create_job, rollout_job
 
     if not image:
         raise UsageError("say which image the rollout's Job runs: --image, or WEATHERVANE_IMAGE")
     plan = service.suited(plan)
     service.check_plan(plan)
-    digest = package
-    if not is_digest(package):
-        digest = resolve(service.registry, service.store, service.name, package).digest
     # Only who wants a package tried again has to read the journal.
     last = Asking(service.journal).last() if again else None
     job = rollout_job(
         service.name, digest, plan, Driver(image=image), who=who, again=last.id if last else ""
     )
-    name = create_job(service.api, service.name, job)
-    announce(f"Job {name} in namespace {service.api.namespace} rolls {digest[:12]} out")
-    return name
-
-
-def follow(service: "ClusterService", job: str, announce: Callable[[str], None]) -> "ExitCode":
-    """Wait for a Job's end, telling what becomes of it; how the rollout ended."""
-    from weathervane.rollout.kserve.job import follow_job
-
-    return follow_job(service.api, job, announce)
+    return create_job(service.api, service.name, job)
 
 
 def _print_line(entry: Mapping[str, Any]) -> None:
