@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from typer.testing import CliRunner, Result
 
 from tests.kserve.worlds import PROBES, SERVICE, Stage, manifest
 from tests.platform.cluster import NAMESPACE, Cluster
@@ -24,6 +25,7 @@ from weathervane.data.probes import make_probe, write_probes
 from weathervane.registry.package import DESCRIPTION
 from weathervane.registry.store import Store, package_key, probes_key
 from weathervane.registry.versions import Registry
+from weathervane.rollout.commands import app
 from weathervane.rollout.port import Release
 
 JOB = "batch/v1/jobs"
@@ -102,6 +104,11 @@ class Site:
         )
         self.ran.append(done)
         return done
+
+    def type(self, *arguments: str, **environment: str) -> Result:
+        """What a person types, who reaches everything."""
+        environment = {**self.environment, **self.settings, **environment}
+        return CliRunner().invoke(app, arguments, env=environment)
 
     @contextmanager
     def traffic(self) -> Iterator[None]:
