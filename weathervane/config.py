@@ -203,13 +203,26 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UsageError: when the file is absent, is not YAML, or holds anything but a mapping.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not YAML: {error}") from error
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: str, where: str) -> dict[str, Any]:
+    """Read a text of settings: one YAML mapping.
+
+    Raises:
+        UsageError: naming ``where``, when it is not YAML or holds anything but a mapping.
+    """
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"{where} is not YAML: {error}") from error
     if not isinstance(values, dict):
-        raise UsageError(f"{path} must hold a mapping of settings, got {type(values).__name__}")
+        raise UsageError(f"{where} must hold a mapping of settings, got {type(values).__name__}")
     return values
 
 

@@ -1,11 +1,13 @@
 """A service of a cluster as a command opens it: a kubeconfig, a template, a name."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from kubernetes.config import kube_config
 
+from tests.kserve import node
 from tests.kserve.worlds import NEW, PLAN, PROBES, SERVICE, Stage, TrafficClock, manifest
 from tests.platform.cluster import NAMESPACE, Cluster
 from weathervane.errors import UsageError
@@ -18,33 +20,21 @@ pytestmark = pytest.mark.process
 
 @pytest.fixture
 def kubeconfig(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    file = tmp_path / "kubeconfig"
-    contexts = [
-        {"name": name, "context": {"cluster": "here", "user": "anna", "namespace": namespace}}
-        for name, namespace in (("dev", "elsewhere"), ("live", NAMESPACE))
-    ]
-    content = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "dev",
-        "contexts": contexts,
-        "clusters": [{"name": "here", "cluster": {"server": cluster.api.address}}],
-        "users": [{"name": "anna", "user": {"token": "driver"}}],
-    }
-    file.write_text(yaml.safe_dump(content))
+    file = node.kubeconfig(cluster, tmp_path / "kubeconfig")
     monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(file))
     return file
 
 
-def opened(tmp_path: Path, mode: str = "Knative", **how: str) -> ClusterService:
+def opened(tmp_path: Path, mode: str = "Knative", **how: Any) -> ClusterService:
     template = tmp_path / "template.yaml"
     template.write_text(yaml.safe_dump(manifest(mode)))
     return open_cluster_service(SERVICE, template, **how)
 
 
-def test_a_rollout_through_a_kubeconfig_ends_as_any_other(cluster, kubeconfig, tmp_path, capsys):
+def test_a_rollout_through_a_kubeconfig_ends_as_any_other(cluster, kubeconfig, tmp_path):
     stage = Stage(cluster, "Knative")
-    service = opened(tmp_path, context="live")
+    told: list[Any] = []
+    service = opened(tmp_path, context="live", tell=told.append)
     rollout = Rollout(
         service.deployment, service.journal, clock=TrafficClock(cluster, requests_per_second=200)
     )
@@ -54,9 +44,8 @@ def test_a_rollout_through_a_kubeconfig_ends_as_any_other(cluster, kubeconfig, t
     assert outcome.promoted
     assert stage.settled(NEW)
     assert service.record()
-    # The whole record is on the Job's output, for the cluster's logs.
-    printed = capsys.readouterr().out.splitlines()
-    assert len(printed) >= len(service.record())
+    # The whole record is told, for the Job's output and the cluster's logs.
+    assert len(told) >= len(service.record())
     assert "driver" in cluster.api.calls[-1].token
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from weathervane.rollout.options import Model, Who, named
+from weathervane.rollout.options import Context, Model, Namespace, TemplateFile, Who, named
 from weathervane.rollout.wishes import Kind
 
 Why = Annotated[str, typer.Option(help="The reason, for the record.")]
@@ -13,11 +13,19 @@ Why = Annotated[str, typer.Option(help="The reason, for the record.")]
 _HEEDED_SECONDS = 10.0
 
 
-def abort(why: Why, *, model: Model = "weather", who: Who = "") -> None:
+def abort(
+    why: Why,
+    *,
+    model: Model = "weather",
+    who: Who = "",
+    namespace: Namespace = "",
+    context: Context = "",
+    template: TemplateFile = None,
+) -> None:
     """Take the canary back now. Without a rollout this changes nothing."""
-    from weathervane.rollout.service import open_service
+    from weathervane.rollout.places import find_service
 
-    service = open_service(model)
+    service = find_service(model, namespace=namespace, context=context, template=template)
     outcome = service.rollout(typer.echo).abort(named(who), why)
     if outcome is None:
         typer.echo("no rollout runs: nothing to take back")
@@ -25,19 +33,40 @@ def abort(why: Why, *, model: Model = "weather", who: Who = "") -> None:
         typer.echo("it came too late: the canary is stable already")
 
 
-def pause(why: Why, *, model: Model = "weather", who: Who = "") -> None:
+def pause(
+    why: Why,
+    *,
+    model: Model = "weather",
+    who: Who = "",
+    namespace: Namespace = "",
+    context: Context = "",
+) -> None:
     """Let no further step begin. The canary is watched, and taken back when it is worse."""
-    _ask(Kind.PAUSE, model, who, why)
+    _ask(Kind.PAUSE, model, who, why, namespace=namespace, context=context)
 
 
-def resume(why: Why = "", *, model: Model = "weather", who: Who = "") -> None:
+def resume(
+    why: Why = "",
+    *,
+    model: Model = "weather",
+    who: Who = "",
+    namespace: Namespace = "",
+    context: Context = "",
+) -> None:
     """End a pause."""
-    _ask(Kind.RESUME, model, who, why)
+    _ask(Kind.RESUME, model, who, why, namespace=namespace, context=context)
 
 
-def approve(why: Why = "", *, model: Model = "weather", who: Who = "") -> None:
+def approve(
+    why: Why = "",
+    *,
+    model: Model = "weather",
+    who: Who = "",
+    namespace: Namespace = "",
+    context: Context = "",
+) -> None:
     """Let the step begin that waits for a person."""
-    _ask(Kind.APPROVE, model, who, why)
+    _ask(Kind.APPROVE, model, who, why, namespace=namespace, context=context)
 
 
 def promote(
@@ -48,21 +77,25 @@ def promote(
     ] = False,
     model: Model = "weather",
     who: Who = "",
+    namespace: Namespace = "",
+    context: Context = "",
 ) -> None:
     """Leave the remaining steps out: promote once the evidence of the present one is good."""
     from weathervane.errors import UsageError
 
     if force and not why:
         raise UsageError("a forced promotion needs a reason: --force --why '…'")
-    _ask(Kind.FORCE if force else Kind.PROMOTE, model, who, why)
+    _ask(
+        Kind.FORCE if force else Kind.PROMOTE, model, who, why, namespace=namespace, context=context
+    )
 
 
-def _ask(kind: Kind, model: str, who: str, why: str) -> None:
+def _ask(kind: Kind, model: str, who: str, why: str, *, namespace: str, context: str) -> None:
     from weathervane.errors import DeploymentError
     from weathervane.rollout.asking import Asking
-    from weathervane.rollout.service import open_service
+    from weathervane.rollout.places import find_service
 
-    asking = Asking(open_service(model).journal)
+    asking = Asking(find_service(model, namespace=namespace, context=context).journal)
     request = asking.ask(kind, named(who), why)
     if not asking.heeded(request, within=_HEEDED_SECONDS):
         raise DeploymentError(

@@ -6,9 +6,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from weathervane.rollout import asking_commands, telling_commands
-from weathervane.rollout.options import Model, PlanFile, Who, named, read_plan
+from weathervane.rollout.kserve.commands import digest_named, drive, start_job
+from weathervane.rollout.options import (
+    Context,
+    Model,
+    Namespace,
+    PlanFile,
+    TemplateFile,
+    Who,
+    named,
+    read_plan,
+)
 
 if TYPE_CHECKING:
+    from weathervane.rollout.kserve.service import ClusterService
     from weathervane.rollout.outcome import Outcome
     from weathervane.rollout.service import LocalService
 
@@ -18,6 +29,7 @@ app = typer.Typer(
 )
 for _command in (*telling_commands.COMMANDS, *asking_commands.COMMANDS):
     app.command()(_command)
+app.command(hidden=True)(drive)
 
 Probes = Annotated[
     Path | None,
@@ -50,17 +62,36 @@ def start(
     summary: Summary = None,
     model: Model = "weather",
     who: Who = "",
+    namespace: Namespace = "",
+    context: Context = "",
+    template: TemplateFile = None,
+    image: Annotated[
+        str,
+        typer.Option(envvar="WEATHERVANE_IMAGE", help="On a cluster: what the rollout's Job runs."),
+    ] = "",
 ) -> None:
     """Roll a package out and wait for the end: promoted (0) or taken back (5).
 
-    Started again after it was killed, it goes on where it was.
+    Started again after it was killed, it goes on where it was. On a cluster a Job drives it, and
+    goes on when this command is interrupted.
     """
     from weathervane.data.probes import read_probes
+    from weathervane.errors import UsageError
+    from weathervane.rollout.places import find_service
     from weathervane.rollout.release import fetch_probes, repair_champion, resolve, roll_out
-    from weathervane.rollout.service import open_service
+    from weathervane.rollout.service import LocalService
 
     how = read_plan(plan)
-    service = open_service(model)
+    service = find_service(model, namespace=namespace, context=context, template=template)
+    if not isinstance(service, LocalService):
+        if probes or replay:
+            raise UsageError("a Job reads no folder of this machine: leave --probes, --replay out")
+        digest = digest_named(service, package)
+        job = start_job(service, digest, how, image=image, who=named(who), again=again)
+        typer.echo(f"Job {job} rolls {digest[:12]} out")
+        if wait:
+            _end_as(service, job, digest, summary)
+        return
     if repaired := repair_champion(service.deployment, service.registry, model):
         typer.echo(f"alias champion lagged behind: it names {repaired[:12]} now")
     release = resolve(service.registry, service.store, model, package)
@@ -92,17 +123,20 @@ def wait(
     *,
     summary: Summary = None,
     model: Model = "weather",
+    namespace: Namespace = "",
+    context: Context = "",
 ) -> None:
     """Wait for the end of the rollout that runs (0 or 5), or until a person is needed (6)."""
     from weathervane.rollout.asking import Asking
     from weathervane.rollout.outcome import Outcome
-    from weathervane.rollout.service import open_service
+    from weathervane.rollout.places import find_service
     from weathervane.rollout.state import Phase
 
-    service = open_service(model)
-    outcome = Asking(service.journal).follow(give_up_after=minutes * 60, until_held=True)
+    service = find_service(model, namespace=namespace, context=context)
+    asking = Asking(service.journal)
+    outcome = asking.follow(give_up_after=minutes * 60, until_held=True)
     if outcome is None:
-        last = service.rollout().last()
+        last = asking.last()
         if last is None:
             typer.echo("no rollout yet")
             return
@@ -144,14 +178,37 @@ def schema() -> None:
     typer.echo(json.dumps(make(), indent=2))
 
 
-def _leave(service: "LocalService", outcome: "Outcome", summary: Path | None) -> None:
+def _leave(
+    service: "LocalService | ClusterService", outcome: "Outcome", summary: Path | None
+) -> None:
+    if summary:
+        _summarize(service, outcome, summary)
+    raise typer.Exit(outcome.exit_code)
+
+
+def _end_as(service: "ClusterService", job: str, digest: str, summary: Path | None) -> None:
+    """Wait for a Job and end as it did. Only a summary needs more rights than to read Jobs."""
+    from weathervane.errors import ExitCode
+    from weathervane.rollout.asking import Asking
+    from weathervane.rollout.kserve.job import follow_job
+    from weathervane.rollout.outcome import Outcome
+
+    code = follow_job(service.api, job, typer.echo)
+    typer.echo(f"{job}: ended with {int(code)}, {code.name.lower().replace('_', ' ')}")
+    last = Asking(service.journal).last() if summary else None
+    if summary and last and last.release.digest == digest:
+        _summarize(
+            service, Outcome(promoted=code is ExitCode.DONE, why=last.why, state=last), summary
+        )
+    raise typer.Exit(code)
+
+
+def _summarize(service: "LocalService | ClusterService", outcome: "Outcome", summary: Path) -> None:
     from weathervane.rollout.summary import as_markdown
 
-    if summary:
-        # Others may have written there before: GitHub's is one file a step.
-        with summary.open("a", encoding="utf-8") as file:
-            file.write(as_markdown(outcome, service.record()) + "\n")
-    raise typer.Exit(outcome.exit_code)
+    # Others may have written there before: GitHub's is one file a step.
+    with summary.open("a", encoding="utf-8") as file:
+        file.write(as_markdown(outcome, service.record()) + "\n")
 
 
 def _pictures(folder: Path) -> list[bytes]:

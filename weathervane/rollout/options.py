@@ -15,6 +15,24 @@ Who = Annotated[
 PlanFile = Annotated[
     Path | None, typer.Option("--plan", help="The plan, YAML; default: the defaults.")
 ]
+Namespace = Annotated[
+    str,
+    typer.Option(
+        "--namespace",
+        "-n",
+        help="On a cluster: the namespace of the service. With neither this nor --context: on "
+        "this machine.",
+    ),
+]
+Context = Annotated[str, typer.Option(help="On a cluster: the kubeconfig's context.")]
+TemplateFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--template",
+        envvar="WEATHERVANE_TEMPLATE",
+        help="On a cluster: the InferenceService without a model; default: the one that lies there",
+    ),
+]
 
 
 def named(who: str) -> str:

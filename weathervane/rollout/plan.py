@@ -70,8 +70,9 @@ class Plan:
     """canary: step by step. blue-green: one switch from 0 to 100, the old revision kept warm.
     shadow: copied or replayed traffic, answers compared, none served."""
     steps: tuple[Step, ...] = ()
-    """Rising percents of traffic. Empty: 10, 25, 50, 100 for a canary, 100 for blue-green. At 100
-    the old revision is kept warm beside the new one until the promotion."""
+    """Rising percents of traffic. Empty: 10, 25, 50, 100 for a canary (in KServe's Knative mode, in
+    which the last step must be below 100: 10, 25, 50), 100 for blue-green. At 100 the old revision
+    is kept warm beside the new one until the promotion."""
     hold_seconds: Amount = 5.0
     """A step lasts at least this long."""
     min_requests: Count = 1000

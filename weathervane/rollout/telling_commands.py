@@ -5,29 +5,43 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from weathervane.rollout.options import Model
+from weathervane.rollout.options import Context, Model, Namespace, TemplateFile
 
 if TYPE_CHECKING:
     from weathervane.rollout.port import Live
     from weathervane.rollout.state import RolloutState
 
 
-def status(model: Model = "weather") -> None:
+def status(
+    *,
+    model: Model = "weather",
+    namespace: Namespace = "",
+    context: Context = "",
+    template: TemplateFile = None,
+) -> None:
     """Print what is live, how far the alias lags behind it, and the steps of the last rollout."""
     from rich.console import Console
 
+    from weathervane.errors import UsageError
     from weathervane.registry.versions import CHAMPION
-    from weathervane.rollout.service import open_service
+    from weathervane.rollout.places import find_service
     from weathervane.rollout.timeline import steps_of, table
 
-    service = open_service(model)
+    service = find_service(model, namespace=namespace, context=context, template=template)
     live = service.deployment.observe()
     for line in live_lines(model, live):
         typer.echo(line)
-    champion = service.registry.alias(model, CHAMPION)
-    if live.stable and (champion is None or champion.digest != live.stable.digest):
-        named = champion.digest[:12] if champion else "nothing"
-        typer.echo(f"alias champion names {named}: it lags behind and the next start repairs it")
+    try:
+        champion = service.registry.alias(model, CHAMPION)
+    except UsageError as error:
+        # Whoever looks at a cluster need not reach the registry.
+        typer.echo(f"alias champion is not looked at: {error}")
+    else:
+        if live.stable and (champion is None or champion.digest != live.stable.digest):
+            names = champion.digest[:12] if champion else "nothing"
+            typer.echo(
+                f"alias champion names {names}: it lags behind and the next start repairs it"
+            )
     state = service.rollout().last()
     if state is None:
         typer.echo("no rollout yet")
@@ -38,17 +52,18 @@ def status(model: Model = "weather") -> None:
     console.print(table(steps_of(service.journal.entries(), state.id)))
 
 
-def history(model: Model = "weather") -> None:
+def history(*, model: Model = "weather", namespace: Namespace = "", context: Context = "") -> None:
     """List the rollouts of a service, the newest last."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     from weathervane.rollout.history import in_words, rollouts_of
-    from weathervane.rollout.service import open_service
+    from weathervane.rollout.places import find_service
 
     shown = Table("rollout", "by", "package", "strategy", "ended", "why", box=None)
-    for past in rollouts_of(open_service(model).journal.entries()):
+    service = find_service(model, namespace=namespace, context=context)
+    for past in rollouts_of(service.journal.entries()):
         end = in_words(past.end)
         shown.add_row(
             past.id, escape(past.begun_by), past.package[:12], past.strategy, end, escape(past.why)
@@ -61,14 +76,16 @@ def report(
     *,
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("rollout.html"),
     model: Model = "weather",
+    namespace: Namespace = "",
+    context: Context = "",
 ) -> None:
     """Write one rollout as a page: its weight over time, its steps, every decision and why."""
     from weathervane.data.files import write_whole
     from weathervane.errors import UsageError
+    from weathervane.rollout.places import find_service
     from weathervane.rollout.report import render
-    from weathervane.rollout.service import open_service
 
-    record = open_service(model).journal.entries()
+    record = find_service(model, namespace=namespace, context=context).journal.entries()
     names = [entry["rollout"] for entry in record if entry["event"] == "begun"]
     if not names or (rollout and rollout not in names):
         raise UsageError(f"there is no rollout {rollout or 'yet'}; see weathervane rollout history")

@@ -18,6 +18,8 @@ from weathervane.rollout.kserve.waiting import until
 from weathervane.rollout.plan import Plan
 
 CONTAINER = "rollout"
+TEMPLATE = "weathervane-template"  # a ConfigMap
+TEMPLATE_KEY = "template.yaml"
 _PLAN = TypeAdapter(Plan)
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 # These say how the rollout ended. Anything else, such as a lost node or an API server that was
@@ -39,17 +41,27 @@ class Driver:
 
     image: str
     service_account: str = "weathervane-rollout"
-    template: str = "weathervane-template"  # a ConfigMap, key template.yaml
+    template: str = TEMPLATE  # a ConfigMap, key template.yaml
     settings: str = "weathervane-settings"  # a Secret: WEATHERVANE_STORE_…, MLFLOW_TRACKING_URI
 
 
-def rollout_job(service: str, digest: str, plan: Plan, driver: Driver, *, who: str) -> Object:
+def is_digest(package: str) -> bool:
+    """Whether a package is named by its content."""
+    return bool(_DIGEST.fullmatch(package))
+
+
+def rollout_job(
+    service: str, digest: str, plan: Plan, driver: Driver, *, who: str, again: str = ""
+) -> Object:
     """A Job that rolls a package out.
+
+    ``again`` is the rollout whose end does not stand. It is named, not merely meant: a pod that is
+    started again after the Job's own rollout has ended must not begin another one.
 
     Raises:
         UsageError: when ``digest`` is none: an alias may name something else when the pod starts.
     """
-    if not _DIGEST.fullmatch(digest):
+    if not is_digest(digest):
         raise UsageError(f"a rollout's Job takes a package's digest, got {digest!r}")
     labels = {
         "app.kubernetes.io/name": "weathervane",
@@ -57,11 +69,12 @@ def rollout_job(service: str, digest: str, plan: Plan, driver: Driver, *, who: s
         "weathervane/service": service,
     }
     command = ["weathervane", "rollout", "drive", digest, "--model", service, "--who", who]
+    command += ["--again", again] if again else []
     container = {
         "name": CONTAINER,
         "image": driver.image,
         "command": [*command, "--plan-json", _PLAN.dump_json(plan).decode()],
-        "env": [{"name": "WEATHERVANE_TEMPLATE", "value": "/template/template.yaml"}],
+        "env": [{"name": "WEATHERVANE_TEMPLATE", "value": f"/template/{TEMPLATE_KEY}"}],
         "envFrom": [{"secretRef": {"name": driver.settings}}],
         "volumeMounts": [
             {"name": "template", "mountPath": "/template", "readOnly": True},

@@ -1,28 +1,31 @@
 """One service of a cluster with all that its rollouts need: the place where they are wired."""
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from weathervane.config import read_yaml, store_from_environment, tracking_uri
+from weathervane.config import parse_yaml, read_yaml, store_from_environment, tracking_uri
 from weathervane.errors import UsageError
 from weathervane.registry.store import Store
 from weathervane.registry.versions import Registry
 from weathervane.rollout.hooks import Hooks
-from weathervane.rollout.kserve.api import Api, connect
+from weathervane.rollout.kserve.api import CONFIG_MAP, Api, connect
 from weathervane.rollout.kserve.events import Events
+from weathervane.rollout.kserve.job import TEMPLATE, TEMPLATE_KEY
 from weathervane.rollout.kserve.journal import ClusterJournal
 from weathervane.rollout.kserve.knative import KnativeDeployment
 from weathervane.rollout.kserve.lease import Claim
 from weathervane.rollout.kserve.modes import open_deployment
 from weathervane.rollout.kserve.notebook import Notebook
 from weathervane.rollout.kserve.standard import StandardDeployment
-from weathervane.rollout.kserve.template import Template, read_template
+from weathervane.rollout.kserve.template import Template, check_name, read_template
 from weathervane.rollout.loop import Rollout
-from weathervane.rollout.plan import Plan
+from weathervane.rollout.plan import Plan, Strategy
+
+# In Knative mode a canary has at most what leaves stable something to be compared by.
+_KNATIVE_STEPS = (10, 25, 50)
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,26 @@ class ClusterService:
 
     api: Api
     name: str
-    template: Template
+    # None: the one that lies in the cluster, which the Job gets.
+    template_file: Path | None = None
     # Told every entry of the record, whole.
     tell: Callable[[Mapping[str, Any]], None] = lambda entry: None
+
+    @cached_property
+    def template(self) -> Template:
+        """What its revisions are made of.
+
+        Raises:
+            UsageError: when there is none, or it cannot be used.
+        """
+        if self.template_file:
+            where = str(self.template_file)
+            return read_template(read_yaml(self.template_file), where)
+        where = f"ConfigMap {TEMPLATE} in namespace {self.api.namespace}"
+        text = ((self.api.get(CONFIG_MAP, TEMPLATE) or {}).get("data") or {}).get(TEMPLATE_KEY)
+        if text is None:
+            raise UsageError(f"there is no {where} with key {TEMPLATE_KEY}: give --template")
+        return read_template(parse_yaml(text, where), where)
 
     @cached_property
     def _notebook(self) -> Notebook:
@@ -73,6 +93,12 @@ class ClusterService:
             outside=lambda plan: Hooks(self.name, plan.webhooks, say=announce),
         )
 
+    def suited(self, plan: Plan) -> Plan:
+        """The plan; a canary that names no steps gets those that suit the mode."""
+        if self.template.mode == "Knative" and plan.strategy is Strategy.CANARY and not plan.steps:
+            return replace(plan, steps=_KNATIVE_STEPS)
+        return plan
+
     def check_plan(self, plan: Plan) -> None:
         """Refuse a plan that the platform cannot carry out, before anything is written.
 
@@ -88,17 +114,17 @@ class ClusterService:
 
 
 def open_cluster_service(
-    name: str, template: Path, *, context: str = "", namespace: str = ""
+    name: str,
+    template: Path | None = None,
+    *,
+    context: str = "",
+    namespace: str = "",
+    tell: Callable[[Mapping[str, Any]], None] = lambda entry: None,
 ) -> ClusterService:
     """Open a service of the cluster that a kubeconfig names, or that this process runs in.
 
     Raises:
-        UsageError: when the template cannot be used or there is no such cluster.
+        UsageError: when there is no such cluster, or its service can have no such name.
     """
-    checked = read_template(read_yaml(template), str(template))
-    return ClusterService(
-        connect(context=context, namespace=namespace),
-        name,
-        checked,
-        tell=lambda entry: print(json.dumps(dict(entry)), flush=True),
-    )
+    check_name(name)
+    return ClusterService(connect(context=context, namespace=namespace), name, template, tell)

@@ -1,0 +1,167 @@
+"""A node that runs the pods of Jobs as processes of this machine, and a service to roll out on.
+
+In: Jobs on the platform. Out: their pods' output, and the Jobs' conditions, as Kubernetes' Job
+controller words them: pkg/controller/job/pod_failure_policy.go, matchPodFailurePolicy.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from typer.testing import CliRunner, Result
+
+from tests.kserve.worlds import PROBES, SERVICE, Stage, manifest
+from tests.platform.cluster import NAMESPACE, Cluster
+from weathervane.data.probes import make_probe, write_probes
+from weathervane.registry.package import DESCRIPTION
+from weathervane.registry.store import Store, package_key, probes_key
+from weathervane.registry.versions import Registry
+from weathervane.rollout.commands import app
+from weathervane.rollout.port import Release
+
+JOB = "batch/v1/jobs"
+_DATA = "d" * 64
+
+
+def kubeconfig(cluster: Cluster, file: Path, user: str = "driver") -> Path:
+    """Two contexts of one cluster; the present one is of another namespace than the service."""
+    contexts = [
+        {"name": name, "context": {"cluster": "here", "user": user, "namespace": namespace}}
+        for name, namespace in (("dev", "elsewhere"), ("live", NAMESPACE))
+    ]
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "dev",
+        "contexts": contexts,
+        "clusters": [{"name": "here", "cluster": {"server": cluster.api.address}}],
+        "users": [{"name": user, "user": {"token": user}}],
+    }
+    file.write_text(yaml.safe_dump(content))
+    return file
+
+
+@dataclass
+class Site:
+    """Packages in a store, named in a registry, one of them served, with clients who ask it."""
+
+    stage: Stage
+    store: Store
+    tracking: str
+    folder: Path
+    ran: list["subprocess.CompletedProcess[str]"] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        probes = self.folder / "probes"
+        write_probes(probes, [make_probe(probe.picture, probe.label) for probe in PROBES])
+        self.store.upload_folder(probes, probes_key(_DATA), last="probes.json")
+        self.registry = Registry(self.tracking, store=self.store.config)
+        self.template = self.folder / "template.yaml"
+        self.template.write_text(yaml.safe_dump(manifest(self.stage.mode)))
+        self.old, self.new, self.other = map(self._package, ("old", "new", "other"))
+        self.stage.deploy(self.old)
+
+    def _package(self, name: str) -> Release:
+        text = json.dumps({"name": name, "data_digest": _DATA})
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        package = self.folder / name
+        (package / DESCRIPTION).parent.mkdir(parents=True)
+        (package / DESCRIPTION).write_text(text)
+        uri = self.store.upload_folder(package, package_key(SERVICE, digest))
+        self.registry.register(SERVICE, digest, uri)
+        return Release(digest=digest, uri=uri)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What whoever speaks to the cluster has."""
+        config = kubeconfig(self.stage.cluster, self.folder / "kubeconfig")
+        return {"KUBECONFIG": str(config), "WEATHERVANE_TEMPLATE": str(self.template)}
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What the Secret of a Job holds."""
+        return {**self.store.config.as_environment(), "MLFLOW_TRACKING_URI": self.tracking}
+
+    def drive(self, command: list[str]) -> "subprocess.CompletedProcess[str]":
+        """Run a pod's container."""
+        assert command[0] == "weathervane"
+        done = subprocess.run(
+            [sys.executable, "-m", "weathervane.cli", *command[1:], "--namespace", NAMESPACE],
+            env={**os.environ, **self.environment, **self.settings},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        self.ran.append(done)
+        return done
+
+    def type(self, *arguments: str, **environment: str) -> Result:
+        """What a person types, who reaches everything."""
+        environment = {**self.environment, **self.settings, **environment}
+        return CliRunner().invoke(app, arguments, env=environment)
+
+    @contextmanager
+    def traffic(self) -> Iterator[None]:
+        """Clients send requests while inside."""
+        ended = threading.Event()
+
+        def send() -> None:
+            while not ended.wait(0.02):
+                self.stage.cluster.send(SERVICE, 20)
+
+        with _thread(send, ended):
+            yield
+
+    @contextmanager
+    def node(self) -> Iterator[None]:
+        """Jobs are run while inside."""
+        ended = threading.Event()
+        cluster = self.stage.cluster
+
+        def run() -> None:
+            while not ended.wait(0.02):
+                for job in cluster.objects.of_kind(JOB, NAMESPACE):
+                    if not job.get("status", {}).get("conditions"):
+                        self._attempt(job)
+
+        with _thread(run, ended):
+            yield
+
+    def _attempt(self, job: dict[str, Any]) -> None:
+        name, spec = job["metadata"]["name"], job["spec"]
+        (container,) = spec["template"]["spec"]["containers"]
+        cluster = self.stage.cluster
+        failed = job.get("status", {}).get("failed", 0)
+        cluster.objects.set_status((JOB, NAMESPACE, name), {"active": 1, "failed": failed})
+        code = self.drive(container["command"]).returncode
+        final = spec["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"]
+        if code == 0:
+            status = {"succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]}
+        elif code in final:
+            said = f"Container rollout for pod {NAMESPACE}/{name}-x failed with exit code {code}"
+            condition = {"type": "Failed", "status": "True", "message": f"{said} matching FailJob"}
+            status = {"failed": failed + 1, "conditions": [condition]}
+        else:
+            status = {"failed": failed + 1}
+        cluster.objects.set_status((JOB, NAMESPACE, name), status)
+
+
+@contextmanager
+def _thread(work: Any, ended: threading.Event) -> Iterator[None]:
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
