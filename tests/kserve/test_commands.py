@@ -172,11 +172,14 @@ def test_what_people_ask_reaches_the_process_that_drives(site: Site):
     """Without traffic a rollout waits at its step, and people have the time to ask."""
     ends: list[Any] = []
     driving = threading.Thread(
-        target=lambda: ends.append(site.stage.run(site.new, replace(QUICK, patience_seconds=1e6)))
+        target=lambda: ends.append(site.stage.run(site.new, replace(QUICK, patience_seconds=1e6))),
+        daemon=True,
     )
-    site.stage.requests_per_second = site.stage.clock.requests_per_second = 0
+    site.stage.clock.requests_per_second = 0
     driving.start()
-    await_true(lambda: (last := site.stage.rollout().last()) and last.weight == 50)
+    await_true(
+        lambda: (last := site.stage.rollout().last()) and last.weight == 50 and last.step_begun
+    )
 
     status = site.type("status", *HERE, MLFLOW_TRACKING_URI="")
     paused = site.type("pause", "--why", "lunch", "--who", "bert", *HERE)
