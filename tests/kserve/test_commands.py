@@ -108,7 +108,7 @@ def test_a_bad_package_is_taken_back_with_its_code_and_again_is_said_once(site: 
     assert site.stage.rollout().last() == second
 
 
-def test_who_starts_makes_exactly_the_job_and_needs_no_more_than_jobs(site: Site, monkeypatch):
+def test_who_starts_makes_exactly_the_job_and_needs_no_more_than_jobs(site: Site):
     cluster = site.stage.cluster
     cluster.api.roles = {"driver": set(STARTER_RIGHTS)}
     before = len(cluster.api.calls)
