@@ -108,7 +108,7 @@ def test_a_bad_package_is_taken_back_with_its_code_and_again_is_said_once(site: 
     assert site.stage.rollout().last() == second
 
 
-def test_who_starts_makes_exactly_the_job_and_needs_no_more_than_jobs(site: Site, monkeypatch):
+def test_who_starts_makes_exactly_the_job_and_needs_no_more_than_jobs(site: Site):
     cluster = site.stage.cluster
     cluster.api.roles = {"driver": set(STARTER_RIGHTS)}
     before = len(cluster.api.calls)
@@ -172,11 +172,14 @@ def test_what_people_ask_reaches_the_process_that_drives(site: Site):
     """Without traffic a rollout waits at its step, and people have the time to ask."""
     ends: list[Any] = []
     driving = threading.Thread(
-        target=lambda: ends.append(site.stage.run(site.new, replace(QUICK, patience_seconds=1e6)))
+        target=lambda: ends.append(site.stage.run(site.new, replace(QUICK, patience_seconds=1e6))),
+        daemon=True,
     )
-    site.stage.requests_per_second = site.stage.clock.requests_per_second = 0
+    site.stage.clock.requests_per_second = 0
     driving.start()
-    await_true(lambda: (last := site.stage.rollout().last()) and last.weight == 50)
+    await_true(
+        lambda: (last := site.stage.rollout().last()) and last.weight == 50 and last.step_begun
+    )
 
     status = site.type("status", *HERE, MLFLOW_TRACKING_URI="")
     paused = site.type("pause", "--why", "lunch", "--who", "bert", *HERE)
