@@ -66,7 +66,7 @@ test: setup ## Everything that needs no cluster and no accelerator
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
-	@.venv/bin/pytest -n 2 --dist loadfile
+	@.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: bench-demo
 bench-demo: setup ## The demo against its bounds; PART=samples, together or photographs for one of them
