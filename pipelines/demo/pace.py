@@ -14,7 +14,7 @@ from weathervane.registry.package import Package
 _MAX_RATE = 120.0
 # The share of one thread that clients may keep busy, where a request costs what its picture costs
 # and this much around it.
-_BUSY_SHARE, _REQUEST_SECONDS = 0.4, 0.004
+_BUSY_SHARE, _REQUEST_SECONDS = 0.6, 0.004
 _TIMED_PICTURES = 20
 
 
