@@ -77,7 +77,8 @@ def test_who_starts_a_rollout_creates_a_job_and_reads_it_and_needs_nothing_else(
     cluster.api.roles = {"ci": set(STARTER_RIGHTS)}
     ci = api(cluster, who="ci")
     driver = Driver(image="weathervane:0.1.0")
-    name = create_job(ci, SERVICE, rollout_job(SERVICE, OLD.digest, Plan(), driver, who="ci"))
+    job = rollout_job(SERVICE, OLD.digest, Plan(), driver, rollout="r-1", who="ci")
+    name = create_job(ci, job)
     said: list[str] = []
 
     def end() -> None:

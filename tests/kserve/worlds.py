@@ -55,6 +55,7 @@ PACE = Pace(
     longest_pause_seconds=0.1,
     act_seconds=10,
     look_seconds=0.005,
+    follow_seconds=0.02,
 )
 
 

@@ -98,9 +98,14 @@ class Faults:
 
 
 class ApiServer:
-    """``roles`` name for each token the (verb, resource) pairs that it may use; None: no check."""
+    """``roles`` name for each token the (verb, resource) pairs that it may use; None: no check.
 
-    def __init__(self, objects: Objects) -> None:
+    They count in the namespace ``home``; elsewhere those of ``token@namespace`` do, and ``used``
+    tells the two apart in the same way.
+    """
+
+    def __init__(self, objects: Objects, home: str) -> None:
+        self.home = home
         self.objects = objects
         self.faults = Faults()
         self.calls: list[Call] = []
@@ -146,15 +151,16 @@ class ApiServer:
         raise RefusedError(415, "UnsupportedMediaType", f"{call.method} of {call.content_type}")
 
     def _authorize(self, call: Call) -> None:
-        right = (call.verb, call.resource)
-        if self.roles is not None and right not in self.roles.get(call.token, set()):
+        right, namespace = (call.verb, call.resource), call.key[1]
+        who = call.token if namespace == self.home else f"{call.token}@{namespace}"
+        if self.roles is not None and right not in self.roles.get(who, set()):
             raise RefusedError(
                 403,
                 "Forbidden",
                 f'{call.resource} "{call.key[2]}" is forbidden: User "{call.token}" cannot '
                 f'{call.verb} resource "{call.resource}" in the namespace "{call.key[1]}"',
             )
-        self.used.setdefault(call.token, set()).add(right)
+        self.used.setdefault(who, set()).add(right)
 
     def _read(self, call: Call) -> Object:
         kind, namespace, name = call.key

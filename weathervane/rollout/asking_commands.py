@@ -24,12 +24,20 @@ def abort(
 ) -> None:
     """Take the canary back now. Without a rollout this changes nothing."""
     from weathervane.rollout.places import find_service
+    from weathervane.rollout.service import LocalService
 
     service = find_service(model, namespace=namespace, context=context, template=template)
     outcome = service.rollout(typer.echo).abort(named(who), why)
-    if outcome is None:
+    pending = []
+    if outcome is None and not isinstance(service, LocalService):
+        from weathervane.rollout.kserve.starting import end_pending
+
+        pending = end_pending(service, who=named(who), why=why)
+    for job in pending:
+        typer.echo(f"Job {job} has not begun yet: it will end before it changes anything")
+    if outcome is None and not pending:
         typer.echo("no rollout runs: nothing to take back")
-    elif outcome.promoted:
+    elif outcome is not None and outcome.promoted:
         typer.echo("it came too late: the canary is stable already")
 
 

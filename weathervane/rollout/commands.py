@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from weathervane.errors import ExitCode, UsageError
 from weathervane.rollout import asking_commands, telling_commands
-from weathervane.rollout.kserve.commands import digest_named, drive, start_job
+from weathervane.rollout.kserve.commands import drive
 from weathervane.rollout.options import (
     Context,
     Model,
@@ -21,6 +22,7 @@ from weathervane.rollout.options import (
 if TYPE_CHECKING:
     from weathervane.rollout.kserve.service import ClusterService
     from weathervane.rollout.outcome import Outcome
+    from weathervane.rollout.plan import Plan
     from weathervane.rollout.service import LocalService
 
 app = typer.Typer(
@@ -76,7 +78,6 @@ def start(
     goes on when this command is interrupted.
     """
     from weathervane.data.probes import read_probes
-    from weathervane.errors import UsageError
     from weathervane.rollout.places import find_service
     from weathervane.rollout.release import fetch_probes, repair_champion, resolve, roll_out
     from weathervane.rollout.service import LocalService
@@ -86,11 +87,16 @@ def start(
     if not isinstance(service, LocalService):
         if probes or replay:
             raise UsageError("a Job reads no folder of this machine: leave --probes, --replay out")
-        digest = digest_named(service, package)
-        job = start_job(service, digest, how, image=image, who=named(who), again=again)
-        typer.echo(f"Job {job} rolls {digest[:12]} out")
-        if wait:
-            _end_as(service, job, digest, summary)
+        _start_job(
+            service,
+            package,
+            how,
+            image=image,
+            who=named(who),
+            again=again,
+            wait=wait,
+            summary=summary,
+        )
         return
     if repaired := repair_champion(service.deployment, service.registry, model):
         typer.echo(f"alias champion lagged behind: it names {repaired[:12]} now")
@@ -186,20 +192,29 @@ def _leave(
     raise typer.Exit(outcome.exit_code)
 
 
-def _end_as(service: "ClusterService", job: str, digest: str, summary: Path | None) -> None:
-    """Wait for a Job and end as it did. Only a summary needs more rights than to read Jobs."""
-    from weathervane.errors import ExitCode
-    from weathervane.rollout.asking import Asking
-    from weathervane.rollout.kserve.job import follow_job
-    from weathervane.rollout.outcome import Outcome
+def _start_job(
+    service: "ClusterService",
+    package: str,
+    how: "Plan",
+    *,
+    image: str,
+    who: str,
+    again: bool,
+    wait: bool,
+    summary: Path | None,
+) -> None:
+    """Let a Job drive a rollout, and end as it did."""
+    from weathervane.rollout.kserve import starting
 
-    code = follow_job(service.api, job, typer.echo)
-    typer.echo(f"{job}: ended with {int(code)}, {code.name.lower().replace('_', ' ')}")
-    last = Asking(service.journal).last() if summary else None
-    if summary and last and last.release.digest == digest:
-        _summarize(
-            service, Outcome(promoted=code is ExitCode.DONE, why=last.why, state=last), summary
-        )
+    digest = starting.digest_named(service, package)
+    started = starting.start(service, digest, how, image=image, who=who, again=again)
+    typer.echo(f"Job {started.job} rolls {digest[:12]} out: rollout {started.rollout}")
+    if not wait:
+        return
+    code = starting.follow(service, started, typer.echo)
+    if summary and code in (ExitCode.DONE, ExitCode.ROLLED_BACK):
+        _summarize(service, starting.ended(service, started, code), summary)
+    typer.echo(f"{started.job}: ended with {int(code)}, {code.name.lower().replace('_', ' ')}")
     raise typer.Exit(code)
 
 
@@ -212,8 +227,6 @@ def _summarize(service: "LocalService | ClusterService", outcome: "Outcome", sum
 
 
 def _pictures(folder: Path) -> list[bytes]:
-    from weathervane.errors import UsageError
-
     try:
         return [file.read_bytes() for file in sorted(folder.iterdir()) if file.is_file()]
     except OSError as error:

@@ -46,6 +46,14 @@ class ConflictError(DeploymentError):
     """Somebody else was faster, or we were ourselves: read again, and decide again."""
 
 
+class AwayError(DeploymentError):
+    """The API server does not answer, or answers that it cannot: it may when asked again."""
+
+
+class ForbiddenError(DeploymentError):
+    """We lack the right."""
+
+
 class FieldConflictError(DeploymentError):
     """A field that we want to change belongs to somebody else; both are named."""
 
@@ -63,6 +71,8 @@ class Pace:
     # A change that was asked for has to act within this time, looked for so often.
     act_seconds: float = 120.0
     look_seconds: float = 0.5
+    # Whoever follows a rollout that a Job drives looks so often.
+    follow_seconds: float = 2.0
 
     def retries(self) -> urllib3.Retry:
         """The library's own retries, for every verb."""
@@ -161,9 +171,7 @@ class Api:
         except ApiException as error:
             raise _translated(error, path) from error
         except urllib3.exceptions.HTTPError as error:
-            raise DeploymentError(
-                f"the API server does not answer {method} {path}: {error}"
-            ) from error
+            raise AwayError(f"the API server does not answer {method} {path}: {error}") from error
         return answer
 
     def _path(self, kind: Kind, name: str = "", namespace: str = "") -> str:
@@ -219,4 +227,7 @@ def _translated(error: ApiException, path: str) -> DeploymentError:
         if said.startswith("Apply failed with"):
             return FieldConflictError(said)
         return ConflictError(said)
-    return DeploymentError(f"the API server answered {error.status} to {path}: {said}")
+    kind = {403: ForbiddenError}.get(error.status, DeploymentError)
+    if error.status == 429 or error.status >= 500:
+        kind = AwayError
+    return kind(f"the API server answered {error.status} to {path}: {said}")

@@ -1,7 +1,15 @@
 """The rights of those who take part in a rollout, as pairs of verb and resource.
 
-A test holds them against what was used: each pair is needed, and no other is.
+The one truth about them: tests hold them against what was used (each pair is needed, and no other
+is), the tables in docs/rollout-on-kserve.md and the Roles of the chart are held against them, and
+``weathervane doctor`` names what an account lacks.
 """
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+Right: TypeAlias = tuple[str, str]  # a verb, and a resource as ``plural`` or ``plural.group``
 
 # The service account of the Job, in the namespace of the service.
 DRIVER_RIGHTS = frozenset(
@@ -28,3 +36,48 @@ DRIVER_RIGHTS = frozenset(
 DRIVER_RIGHTS_IN_KSERVE = frozenset({("get", "configmaps"), ("get", "deployments.apps")})
 # Whoever starts a rollout and waits for it: a person, a pipeline step, CI.
 STARTER_RIGHTS = frozenset({("create", "jobs.batch"), ("get", "jobs.batch")})
+# Beside these, who wants to see its steps, a summary, or uses the template of the cluster.
+READER_RIGHTS = frozenset({("get", "configmaps")})
+# Who asks something of a rollout that is driven, or ends one that a Job has yet to begin. It is
+# created only when nothing was ever rolled out there.
+ASKER_RIGHTS = READER_RIGHTS | {("create", "configmaps"), ("update", "configmaps")}
+# A pipeline: its step starts, its exit handler asks for the end.
+PIPELINE_RIGHTS = STARTER_RIGHTS | ASKER_RIGHTS
+# An abort is carried out by whoever asks when nobody drives, and finds Jobs that have not begun.
+ABORTER_RIGHTS = DRIVER_RIGHTS | {("list", "jobs.batch")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Role:
+    """What one account may do; ``name`` is that of its Role in every manifest of ours."""
+
+    name: str
+    here: frozenset[Right]  # in the namespace of the service
+    in_kserve: frozenset[Right] = frozenset()
+
+
+DRIVER = Role(name="weathervane-rollout", here=DRIVER_RIGHTS, in_kserve=DRIVER_RIGHTS_IN_KSERVE)
+STARTER = Role(name="weathervane-start", here=STARTER_RIGHTS | READER_RIGHTS)
+PIPELINE = Role(name="weathervane-pipeline", here=PIPELINE_RIGHTS)
+ROLES = (DRIVER, STARTER, PIPELINE)
+
+
+def rules(rights: Iterable[Right]) -> list[dict[str, Any]]:
+    """The rules of a Role that grant exactly these rights, one for each resource, in order."""
+    verbs: dict[tuple[str, str], list[str]] = {}
+    for verb, resource in sorted(rights):
+        plural, _, group = resource.partition(".")
+        verbs.setdefault((group, plural), []).append(verb)
+    return [
+        {"apiGroups": [group], "resources": [plural], "verbs": allowed}
+        for (group, plural), allowed in sorted(verbs.items())
+    ]
+
+
+def granted(rules: Iterable[Mapping[str, Any]]) -> Iterator[Right]:
+    """Every right that the rules of a Role grant."""
+    for rule in rules:
+        for group in rule.get("apiGroups") or []:
+            for resource in rule.get("resources") or []:
+                for verb in rule.get("verbs") or []:
+                    yield verb, f"{resource}.{group}" if group else resource
