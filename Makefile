@@ -109,8 +109,8 @@ soak-rollout: setup ## Rollouts through real Envoy against the reliability bound
 	@$(PY) -m tests.soak.rollout $(if $(ROWS),--rows $(ROWS))
 
 .PHONY: soak-kserve
-soak-kserve: setup ## Rollouts on KServe's rules: killed at every write, with a third of the calls failing
-	@$(PY) -m tests.soak.cluster
+soak-kserve: setup ## Rollouts on KServe's rules against the reliability bounds; ROWS="15 18" for some
+	@$(PY) -m tests.soak.cluster $(if $(ROWS),--rows $(ROWS))
 
 .PHONY: lock
 lock: ## Choose exact versions anew and write the requirement files

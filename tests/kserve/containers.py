@@ -46,11 +46,13 @@ class Container:
         """As SIGKILL does."""
         self._process.kill()
         self._process.join()
+        self._folder.cleanup()
 
     def ended(self, seconds: float = 60) -> Ended:
         """What it has said, when it has ended within so many seconds."""
         if not self.ends_within(seconds):
-            self.kill()
+            self._process.kill()
+            self._process.join()
         code = self._process.exitcode
         assert code is not None
         # A container that dies before its first word has made no files.

@@ -20,11 +20,15 @@ from tests.kserve.containers import Container, Ended
 from tests.kserve.worlds import PROBES, SERVICE, Stage, manifest
 from tests.platform.cluster import NAMESPACE, Cluster
 from tests.platform.kinds import CONFIGMAP
+from tests.platform.pods import Behaviour
 from weathervane.data.probes import make_probe, write_probes
 from weathervane.registry.package import DESCRIPTION
 from weathervane.registry.store import Store, package_key, probes_key
 from weathervane.registry.versions import Registry
 from weathervane.rollout.commands import app
+from weathervane.rollout.kserve import starting
+from weathervane.rollout.kserve.service import open_cluster_service
+from weathervane.rollout.plan import Plan
 from weathervane.rollout.port import Release
 
 JOB = "batch/v1/jobs"
@@ -111,6 +115,16 @@ class Site:
         """What a person types, who reaches everything."""
         environment = {**self.environment, **self.settings, **environment}
         return CliRunner().invoke(app, arguments, env=environment)
+
+    def spoil(self, release: Release) -> None:
+        """Let a package fail most of what it is asked."""
+        self.stage.cluster.behaviours[release.digest] = Behaviour(error_share=0.9)
+
+    def start_as_step(self, run: str, plan: Plan) -> None:
+        """Create the Job of a pipeline's step, and wait for nothing."""
+        service = open_cluster_service(SERVICE, namespace=NAMESPACE)
+        who = "weathervane-release"
+        starting.start(service, self.new.digest, plan, image="any", who=who, name=run)
 
     @contextmanager
     def traffic(self) -> Iterator[None]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from weathervane.errors import ExitCode, UsageError
+from weathervane.errors import ExitCode, PlatformError, UsageError
 from weathervane.rollout import asking_commands, telling_commands
 from weathervane.rollout.kserve.commands import drive
 from weathervane.rollout.options import (
@@ -45,7 +45,11 @@ Summary = Annotated[
 @app.command()
 def start(
     package: Annotated[
-        str, typer.Argument(help="challenger, champion, or a package's digest.")
+        str,
+        typer.Argument(
+            help="challenger, champion, previous (what was served before what is now), or a "
+            "package's digest; its first 8 digits or more do when the history knows it."
+        ),
     ] = "challenger",
     *,
     plan: PlanFile = None,
@@ -78,12 +82,14 @@ def start(
     goes on when this command is interrupted.
     """
     from weathervane.data.probes import read_probes
+    from weathervane.rollout.history import find_package
     from weathervane.rollout.places import find_service
     from weathervane.rollout.release import fetch_probes, repair_champion, resolve, roll_out
     from weathervane.rollout.service import LocalService
 
     how = read_plan(plan)
     service = find_service(model, namespace=namespace, context=context, template=template)
+    package = find_package(service.record, package)
     if not isinstance(service, LocalService):
         if probes or replay:
             raise UsageError("a Job reads no folder of this machine: leave --probes, --replay out")
@@ -162,14 +168,27 @@ def plan(
         typer.Option(min=0, help="Requests a second; default: measured for three seconds."),
     ] = None,
     model: Model = "weather",
+    namespace: Namespace = "",
+    context: Context = "",
+    template: TemplateFile = None,
 ) -> None:
     """Explain what a plan does, what its probes can see, and how long it takes."""
     from weathervane.data.probes import read_probes
     from weathervane.rollout.explain import explain
+    from weathervane.rollout.places import find_service
+    from weathervane.rollout.service import LocalService
 
     how = read_plan(plan)
     number = len(read_probes(probes)) if probes else None
-    traffic = _measured(model) if rate is None else rate
+    try:
+        service = find_service(model, namespace=namespace, context=context, template=template)
+        if not isinstance(service, LocalService):
+            how = service.suited(how)
+            service.check_plan(how)
+        traffic = _measured(service) if rate is None else rate
+    except PlatformError:
+        # No platform runs, or it does not answer: a plan can be explained without its traffic.
+        traffic = rate
     for line in explain(how, probes=number, requests_per_second=traffic):
         typer.echo(line)
 
@@ -233,21 +252,14 @@ def _pictures(folder: Path) -> list[bytes]:
         raise UsageError(f"cannot read the pictures in {folder}: {error.strerror}") from error
 
 
-def _measured(model: str) -> float | None:
-    """Requests a second at the present, or None when nothing is served here."""
+def _measured(service: "LocalService | ClusterService") -> float | None:
+    """Requests a second at the present, or None when nothing is served."""
     import time
 
-    from weathervane.errors import PlatformError
-    from weathervane.rollout.service import open_service
-
     seconds = 3.0
-    try:
-        deployment = open_service(model).deployment
-        before = deployment.counts()
-        time.sleep(seconds)
-        after = deployment.counts()
-    except PlatformError:
-        return None
+    before = service.deployment.counts()
+    time.sleep(seconds)
+    after = service.deployment.counts()
     grown = [now.since(before[name]).requests for name, now in after.items() if name in before]
     return sum(grown) / seconds if grown else None
 
