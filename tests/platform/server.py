@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from tests.platform.objects import Change, Key, Object, Objects, RefusedError, not_found
 
 _APPLY = "application/apply-patch+yaml"
+_REVIEWS = {f"authorization.k8s.io/v1/{name}subjectaccessreviews" for name in ("self", "local")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,7 @@ class Call:
     body: Any
     content_type: str
     token: str
+    accept: str = ""
 
     @property
     def resource(self) -> str:
@@ -133,6 +135,8 @@ class ApiServer:
 
     def carry_out(self, call: Call) -> tuple[int, Object]:
         """The answer to a call that has the right to be answered."""
+        if call.key[0] in _REVIEWS:
+            return 201, self._review(call)
         self._authorize(call)
         if call.method == "GET":
             return 200, self._read(call)
@@ -150,10 +154,27 @@ class ApiServer:
             return 200, self.objects.delete(call.key, preconditions)
         raise RefusedError(415, "UnsupportedMediaType", f"{call.method} of {call.content_type}")
 
+    def _allows(self, user: str, right: tuple[str, str], namespace: str) -> bool:
+        who = user if namespace == self.home else f"{user}@{namespace}"
+        return self.roles is None or right in self.roles.get(who, set())
+
+    def _review(self, call: Call) -> Object:
+        """Anybody may ask about themselves, and about others who has the right.
+
+        https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
+        """
+        if call.key[1]:
+            self._authorize(call)
+        asked = call.body["spec"]["resourceAttributes"]
+        group = f".{asked['group']}" if asked["group"] else ""
+        right = (asked["verb"], f"{asked['resource']}{group}")
+        user = call.body["spec"].get("user", call.token)
+        return {**call.body, "status": {"allowed": self._allows(user, right, asked["namespace"])}}
+
     def _authorize(self, call: Call) -> None:
         right, namespace = (call.verb, call.resource), call.key[1]
         who = call.token if namespace == self.home else f"{call.token}@{namespace}"
-        if self.roles is not None and right not in self.roles.get(who, set()):
+        if not self._allows(call.token, right, namespace):
             raise RefusedError(
                 403,
                 "Forbidden",
@@ -173,6 +194,10 @@ class ApiServer:
         for term in filter(None, call.query.get("labelSelector", "").split(",")):
             label, _, value = term.partition("=")
             items = [i for i in items if i["metadata"].get("labels", {}).get(label) == value]
+        if "PartialObjectMetadataList" in call.accept:
+            items = [{"metadata": item["metadata"]} for item in items]
+        # The items of a list say neither their kind nor its version.
+        items = [{k: v for k, v in i.items() if k not in ("apiVersion", "kind")} for i in items]
         return {"metadata": {"resourceVersion": str(self.objects.version)}, "items": items}
 
     def _stale(self, key: Key, lag: int) -> Object:
@@ -259,6 +284,7 @@ class ApiServer:
                     body=json.loads(body) if body else None,
                     content_type=self.headers.get("Content-Type", ""),
                     token=self.headers.get("Authorization", "").removeprefix("Bearer "),
+                    accept=self.headers.get("Accept", ""),
                 )
 
             def _fail(self, fault: Fault) -> None:
@@ -321,6 +347,8 @@ def _key(path: str) -> Key:
     parts = path.strip("/").split("/")
     group = "/".join(parts[1:3]) if parts[0] == "apis" else parts[1]
     rest = parts[3:] if parts[0] == "apis" else parts[2:]
+    if len(rest) == 1:
+        return (f"{group}/{rest[0]}", "", "")
     if len(rest) < 3 or rest[0] != "namespaces":
         raise ValueError(f"no namespaced resource: {path}")
     return (f"{group}/{rest[2]}", rest[1], rest[3] if len(rest) > 3 else "")

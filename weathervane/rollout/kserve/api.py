@@ -40,6 +40,12 @@ LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 EVENT = Kind("v1", "Event", "events")
 POD = Kind("v1", "Pod", "pods")
 JOB = Kind("batch/v1", "Job", "jobs")
+SECRET = Kind("v1", "Secret", "secrets")
+SERVICE_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
+ROLE = Kind("rbac.authorization.k8s.io/v1", "Role", "roles")
+PROMETHEUS_RULE = Kind("monitoring.coreos.com/v1", "PrometheusRule", "prometheusrules")
+# https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches
+_ONLY_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 class ConflictError(DeploymentError):
@@ -48,6 +54,10 @@ class ConflictError(DeploymentError):
 
 class AwayError(DeploymentError):
     """The API server does not answer, or answers that it cannot: it may when asked again."""
+
+
+class NotFoundError(DeploymentError):
+    """There is no such object, or no such kind."""
 
 
 class ForbiddenError(DeploymentError):
@@ -103,13 +113,20 @@ class Api:
         """The object, or None."""
         try:
             return self.call("GET", self._path(kind, name, namespace))
-        except _NotFoundError:
+        except NotFoundError:
             return None
 
-    def list(self, kind: Kind, labels: Mapping[str, str]) -> list[Object]:
-        """The objects that have all of these labels."""
+    def list(
+        self, kind: Kind, labels: Mapping[str, str], *, only_metadata: bool = False
+    ) -> list[Object]:
+        """The objects that have all of these labels; ``only_metadata`` leaves out what they hold.
+
+        Raises:
+            NotFoundError: when the cluster has no such kind.
+        """
         selector = ",".join(f"{name}={value}" for name, value in labels.items())
-        answer = self.call("GET", self._path(kind), {"labelSelector": selector})
+        accept = _ONLY_METADATA if only_metadata else "application/json"
+        answer = self.call("GET", self._path(kind), {"labelSelector": selector}, accept=accept)
         return list(answer.get("items", []))
 
     def create(self, kind: Kind, name: str, content: Mapping[str, Any]) -> Object:
@@ -143,7 +160,7 @@ class Api:
         body = {"preconditions": dict(preconditions), "propagationPolicy": "Background"}
         try:
             self.call("DELETE", self._path(kind, name), body=body)
-        except _NotFoundError:
+        except NotFoundError:
             return
 
     def call(
@@ -154,6 +171,7 @@ class Api:
         body: Object | None = None,
         *,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> Object:
         """One call, asked again as the pace allows."""
         try:
@@ -161,7 +179,7 @@ class Api:
                 path,
                 method,
                 query_params=list((query or {}).items()),
-                header_params={"Accept": "application/json", "Content-Type": content_type},
+                header_params={"Accept": accept, "Content-Type": content_type},
                 body=body,
                 response_type="object",
                 auth_settings=["BearerToken"],
@@ -181,10 +199,6 @@ class Api:
 
     def _manager(self) -> dict[str, str]:
         return {"fieldManager": MANAGER}
-
-
-class _NotFoundError(DeploymentError):
-    """There is no such object."""
 
 
 def connect(*, context: str = "", namespace: str = "", pace: Pace | None = None) -> Api:
@@ -222,7 +236,7 @@ def _translated(error: ApiException, path: str) -> DeploymentError:
     except (ValueError, KeyError, TypeError):
         said = f"{error.reason}"
     if error.status == 404:
-        return _NotFoundError(f"{path}: {said}")
+        return NotFoundError(f"{path}: {said}")
     if error.status == 409:
         if said.startswith("Apply failed with"):
             return FieldConflictError(said)

@@ -15,14 +15,13 @@ from pydantic import TypeAdapter
 
 from weathervane.errors import DeploymentError, ExitCode, UsageError
 from weathervane.rollout.kserve.api import JOB, Api, AwayError, ConflictError, Object
+from weathervane.rollout.kserve.template import TEMPLATE, TEMPLATE_KEY
 from weathervane.rollout.kserve.waiting import until
 from weathervane.rollout.plan import Plan
 
 CONTAINER = "rollout"
 SERVICE_LABEL = "weathervane/service"
 ROLLOUT_LABEL = "weathervane/rollout"  # the name that its rollout has, or will have
-TEMPLATE = "weathervane-template"  # a ConfigMap
-TEMPLATE_KEY = "template.yaml"
 _PLAN = TypeAdapter(Plan)
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/

@@ -13,14 +13,19 @@ from weathervane.registry.versions import Registry
 from weathervane.rollout.hooks import Hooks
 from weathervane.rollout.kserve.api import CONFIG_MAP, Api, connect
 from weathervane.rollout.kserve.events import Events
-from weathervane.rollout.kserve.job import TEMPLATE, TEMPLATE_KEY
 from weathervane.rollout.kserve.journal import ClusterJournal
 from weathervane.rollout.kserve.knative import KnativeDeployment
 from weathervane.rollout.kserve.lease import Claim
 from weathervane.rollout.kserve.modes import open_deployment
 from weathervane.rollout.kserve.notebook import Notebook
 from weathervane.rollout.kserve.standard import StandardDeployment
-from weathervane.rollout.kserve.template import Template, check_name, read_template
+from weathervane.rollout.kserve.template import (
+    TEMPLATE,
+    TEMPLATE_KEY,
+    Template,
+    check_name,
+    read_template,
+)
 from weathervane.rollout.loop import Rollout
 from weathervane.rollout.plan import Plan, Strategy
 
