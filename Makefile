@@ -68,6 +68,10 @@ test: setup ## Everything that needs no cluster and no accelerator
 	@.venv/bin/lint-imports
 	@.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+.PHONY: test-live
+test-live: setup ## The contract of rollouts on the cluster of KUBECONFIG that WEATHERVANE_LIVE describes
+	@.venv/bin/pytest tests/kserve/live_contract.py
+
 .PHONY: bench-demo
 bench-demo: setup ## The demo against its bounds; PART=samples, together or photographs for one of them
 	@$(PY) -m tests.bench.demo $(PART)
