@@ -12,7 +12,13 @@ from tests.platform import kinds
 from tests.platform.cluster import NAMESPACE, Cluster
 from tests.unit.doctor.faults import FAULTS, Objects, objects
 from weathervane.cli import app
-from weathervane.rollout.kserve.rights import DRIVER, STARTER
+from weathervane.rollout.kserve.rights import (
+    DRIVER,
+    DRIVER_RIGHTS,
+    DRIVER_RIGHTS_IN_KSERVE,
+    READER_RIGHTS,
+    STARTER_RIGHTS,
+)
 
 pytestmark = pytest.mark.process
 
@@ -25,7 +31,7 @@ KINDS = {
     "PrometheusRule": kinds.PROMETHEUS_RULE,
     "Deployment": kinds.DEPLOYMENT,
 }
-ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{DRIVER.name}"
+ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{DRIVER}"
 # What it takes to look at everything.
 LOOKER = {
     *(
@@ -58,10 +64,10 @@ def roles(
     file = kubeconfig(cluster, tmp_path / "kubeconfig", "looker")
     monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(file))
     cluster.api.roles = {
-        "looker": LOOKER | STARTER.here,
+        "looker": LOOKER | STARTER_RIGHTS | READER_RIGHTS,
         "looker@kserve": LOOKER_IN_KSERVE,
-        ACCOUNT: set(DRIVER.here),
-        f"{ACCOUNT}@kserve": set(DRIVER.in_kserve),
+        ACCOUNT: set(DRIVER_RIGHTS),
+        f"{ACCOUNT}@kserve": set(DRIVER_RIGHTS_IN_KSERVE),
     }
     return cluster.api.roles
 

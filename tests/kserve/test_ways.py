@@ -20,7 +20,13 @@ from tests.kserve.worlds import SERVICE, Stage, await_true
 from tests.platform.cluster import NAMESPACE, Cluster
 from weathervane.errors import ExitCode
 from weathervane.registry.store import Store
-from weathervane.rollout.kserve.rights import DRIVER, PIPELINE, STARTER
+from weathervane.rollout.kserve.rights import (
+    ASKER_RIGHTS,
+    DRIVER_RIGHTS,
+    DRIVER_RIGHTS_IN_KSERVE,
+    READER_RIGHTS,
+    STARTER_RIGHTS,
+)
 
 pytestmark = pytest.mark.process
 
@@ -47,10 +53,10 @@ def opened(cluster: Cluster, store: Store, tracking: str, folder: Path, mode: st
     site.lay_template_down()
     cluster.api.used.clear()
     cluster.api.roles = {
-        "starter": STARTER.here,
-        "pipeline": PIPELINE.here,
-        "driver": DRIVER.here,
-        "driver@kserve": DRIVER.in_kserve,
+        "starter": STARTER_RIGHTS | READER_RIGHTS,
+        "pipeline": STARTER_RIGHTS | ASKER_RIGHTS,
+        "driver": DRIVER_RIGHTS,
+        "driver@kserve": DRIVER_RIGHTS_IN_KSERVE,
     }
     return site
 
@@ -134,11 +140,11 @@ def test_each_way_ends_with_the_same_record_by_exactly_the_rights_of_its_role(
             records.append(told(site))
         assert records[number] == records[0]
         # To take back what it left is the exit handler's, and is seen below.
-        assert used[number].pop(user) == STARTER.here
-        assert used[number].pop("driver@kserve") == DRIVER.in_kserve
+        assert used[number].pop(user) == STARTER_RIGHTS | READER_RIGHTS
+        assert used[number].pop("driver@kserve") == DRIVER_RIGHTS_IN_KSERVE
         assert used[number].pop("driver") == (
             # No first deployment that fails, no memory that is missing, and the other mode's.
-            DRIVER.here
+            DRIVER_RIGHTS
             - {("delete", "inferenceservices.serving.kserve.io"), ("create", "configmaps")}
             - {("list", "revisions.serving.knative.dev")}
         )
@@ -179,7 +185,9 @@ def test_what_a_run_of_the_pipeline_has_left_is_taken_back_by_its_job(
         assert last.why.endswith(
             "the release ended (FAILED) before its rollout (weathervane-release)"
         )
-        assert cluster.api.used["pipeline"] == PIPELINE.here - {("create", "configmaps")}
+        assert cluster.api.used["pipeline"] == (STARTER_RIGHTS | ASKER_RIGHTS) - {
+            ("create", "configmaps")
+        }
 
 
 def test_a_step_that_is_tried_again_follows_the_job_of_its_first_try(

@@ -16,7 +16,7 @@ from weathervane.rollout.kserve.installed import (
     SPLITS_SINCE,
     controller_version,
 )
-from weathervane.rollout.kserve.rights import ROLES, granted
+from weathervane.rollout.kserve.rights import granted, needed
 from weathervane.rollout.kserve.template import MODE, digest_of, mode_of
 from weathervane.rollout.plan import Plan, Strategy
 
@@ -212,20 +212,19 @@ def check_digests(manifests: Manifests) -> Iterator[Finding]:
 
 def check_rights(manifests: Manifests) -> Iterator[Finding]:
     """Whoever takes part in a rollout needs each right of its role, and no other."""
-    roles = {role.name: role for role in ROLES}
     for manifest in manifests.of("Role", "ClusterRole"):
-        role = roles.get(manifest.name)
-        if role is None:
+        in_kserve = manifest.metadata.get("namespace") == KSERVE
+        wanted = needed(manifest.name, in_kserve=in_kserve)
+        if wanted is None:
             continue
-        needed = role.in_kserve if manifest.metadata.get("namespace") == KSERVE else role.here
-        allowed = set(granted(manifest.body.get("rules") or []))
-        for verb, resource in sorted(needed - allowed):
+        allowed = frozenset(granted(manifest.body.get("rules") or []))
+        for verb, resource in sorted(wanted - allowed):
             yield Finding(
                 where=str(manifest),
                 what=f"it does not allow to {verb} {resource}",
                 cure="add the rule; docs/rollout-on-kserve.md lists them all",
             )
-        for verb, resource in sorted(allowed - needed):
+        for verb, resource in sorted(allowed - wanted):
             yield Finding(
                 where=str(manifest),
                 what=f"it allows to {verb} {resource}, which nothing of ours does",

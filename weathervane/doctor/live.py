@@ -23,7 +23,14 @@ from weathervane.rollout.kserve.api import (
     Object,
 )
 from weathervane.rollout.kserve.installed import CONFIG, CONTROLLER, KSERVE
-from weathervane.rollout.kserve.rights import DRIVER, STARTER, Right
+from weathervane.rollout.kserve.rights import (
+    DRIVER,
+    DRIVER_RIGHTS,
+    DRIVER_RIGHTS_IN_KSERVE,
+    READER_RIGHTS,
+    STARTER_RIGHTS,
+    Right,
+)
 
 _KINDS = (INFERENCE_SERVICE, SERVICE_ACCOUNT, CONFIG_MAP, ROLE, PROMETHEUS_RULE)
 _REVIEWS = "/apis/authorization.k8s.io/v1"
@@ -74,22 +81,22 @@ def check_live_rights(api: Api, *, standard: bool) -> Iterator[Finding]:
     Raises:
         DeploymentError: when the cluster does not say; who may not ask about others is told so.
     """
-    for right in sorted(STARTER.here):
+    for right in sorted(STARTER_RIGHTS | READER_RIGHTS):
         if not _allowed(api, right, api.namespace):
             yield Finding(
                 where=f"namespace {api.namespace}: you",
                 what=f"you may not {_said(right)}, which starting a rollout takes",
-                cure=f"let Role {STARTER.name} be bound to you",
+                cure="let the Roles weathervane-start and weathervane-read be bound to you",
             )
-    account = f"system:serviceaccount:{api.namespace}:{DRIVER.name}"
-    elsewhere = DRIVER.in_kserve if standard else frozenset()
-    for namespace, rights in ((api.namespace, DRIVER.here), (KSERVE, elsewhere)):
+    account = f"system:serviceaccount:{api.namespace}:{DRIVER}"
+    elsewhere: frozenset[Right] = DRIVER_RIGHTS_IN_KSERVE if standard else frozenset()
+    for namespace, rights in ((api.namespace, DRIVER_RIGHTS), (KSERVE, elsewhere)):
         for right in sorted(rights):
             if not _allowed(api, right, namespace, account):
                 yield Finding(
-                    where=f"namespace {namespace}: ServiceAccount {DRIVER.name}",
+                    where=f"namespace {namespace}: ServiceAccount {DRIVER}",
                     what=f"it may not {_said(right)}: a rollout would stop in the middle",
-                    cure=f"bind Role {DRIVER.name} of namespace {namespace} to it",
+                    cure=f"bind the Role {DRIVER} of namespace {namespace} to it",
                 )
 
 

@@ -123,7 +123,7 @@ FAULTS: dict[str, tuple[Callable[[Objects], Any], str]] = {
         "allows to get secrets, which nothing of ours does",
     ),
     "a right in KServe's namespace that is missing": (
-        lambda o: o["Role weathervane-rollout"]["rules"].pop(),
+        lambda o: o["Role weathervane-rollout-models"]["rules"].pop(),
         "does not allow to get deployments.apps",
     ),
     "a KServe that accepts a canary and sends it nothing": (

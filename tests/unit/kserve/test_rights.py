@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from weathervane.rollout.kserve import rights
-from weathervane.rollout.kserve.rights import ROLES, Right, granted, rules
+from weathervane.rollout.kserve.rights import ROLES, Right, granted, needed, rules
 
 PAGE = Path(__file__).parents[3] / "docs" / "rollout-on-kserve.md"
 
@@ -24,11 +24,11 @@ def told(heading: str) -> set[Right]:
     return found
 
 
-@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+@pytest.mark.parametrize("role", ROLES)
 def test_rules_grant_exactly_the_rights_that_they_were_made_of(role):
-    made = rules(role.here)
+    made = rules(ROLES[role])
 
-    assert set(granted(made)) == role.here
+    assert set(granted(made)) == ROLES[role]
     assert [rule["resources"] for rule in made] == [
         [name] for name in dict.fromkeys(rule["resources"][0] for rule in made)
     ]
@@ -37,11 +37,25 @@ def test_rules_grant_exactly_the_rights_that_they_were_made_of(role):
 @pytest.mark.parametrize(
     ("heading", "wanted"),
     [
-        ("The Job: Role `weathervane-rollout`", rights.DRIVER.here),
-        ("The Job in namespace `kserve`, for Standard mode", rights.DRIVER.in_kserve),
-        ("Who starts, a person or CI: Role `weathervane-start`", rights.STARTER.here),
-        ("A pipeline: Role `weathervane-pipeline`", rights.PIPELINE.here),
+        ("`weathervane-rollout`: the Job", ROLES["weathervane-rollout"]),
+        ("`weathervane-rollout-…` in namespace `kserve`", rights.DRIVER_RIGHTS_IN_KSERVE),
+        ("`weathervane-start`: who starts and waits", ROLES["weathervane-start"]),
+        ("`weathervane-read`: who wants to see", ROLES["weathervane-read"]),
+        ("`weathervane-ask`: who asks something of it", ROLES["weathervane-ask"]),
     ],
 )
 def test_the_page_names_the_rights_of_each_role_and_no_others(heading, wanted):
     assert told(heading) == wanted
+
+
+@pytest.mark.parametrize(
+    ("role", "in_kserve", "wanted"),
+    [
+        ("weathervane-start", False, rights.STARTER_RIGHTS),
+        ("weathervane-rollout-models", True, rights.DRIVER_RIGHTS_IN_KSERVE),
+        ("weathervane-start", True, None),
+        ("somebodys", False, None),
+    ],
+)
+def test_a_role_is_known_by_its_name_and_namespace(role, in_kserve, wanted):
+    assert needed(role, in_kserve=in_kserve) == wanted

@@ -6,7 +6,6 @@ is), the tables in docs/rollout-on-kserve.md and the Roles of the chart are held
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 Right: TypeAlias = tuple[str, str]  # a verb, and a resource as ``plural`` or ``plural.group``
@@ -36,30 +35,33 @@ DRIVER_RIGHTS = frozenset(
 DRIVER_RIGHTS_IN_KSERVE = frozenset({("get", "configmaps"), ("get", "deployments.apps")})
 # Whoever starts a rollout and waits for it: a person, a pipeline step, CI.
 STARTER_RIGHTS = frozenset({("create", "jobs.batch"), ("get", "jobs.batch")})
-# Beside these, who wants to see its steps, a summary, or uses the template of the cluster.
+# Who wants to see its steps, a summary, or uses the template of the cluster.
 READER_RIGHTS = frozenset({("get", "configmaps")})
-# Who asks something of a rollout that is driven, or ends one that a Job has yet to begin. It is
-# created only when nothing was ever rolled out there.
+# Who asks something of a rollout: `pause`, `approve`, or a pipeline's exit handler for the end. It
+# is created only when nothing was ever rolled out there.
 ASKER_RIGHTS = READER_RIGHTS | {("create", "configmaps"), ("update", "configmaps")}
-# A pipeline: its step starts, its exit handler asks for the end.
-PIPELINE_RIGHTS = STARTER_RIGHTS | ASKER_RIGHTS
 # An abort is carried out by whoever asks when nobody drives, and finds Jobs that have not begun.
 ABORTER_RIGHTS = DRIVER_RIGHTS | {("list", "jobs.batch")}
 
+DRIVER = "weathervane-rollout"  # the Job's service account, and its Role
+# What each Role of ours grants in the namespace of the service. A person and CI have the second and
+# the third; a pipeline has the last one as well, for its exit handler.
+ROLES = {
+    DRIVER: DRIVER_RIGHTS,
+    "weathervane-start": STARTER_RIGHTS,
+    "weathervane-read": READER_RIGHTS,
+    "weathervane-ask": ASKER_RIGHTS,
+}
 
-@dataclass(frozen=True, kw_only=True)
-class Role:
-    """What one account may do; ``name`` is that of its Role in every manifest of ours."""
 
-    name: str
-    here: frozenset[Right]  # in the namespace of the service
-    in_kserve: frozenset[Right] = frozenset()
+def needed(role: str, *, in_kserve: bool = False) -> frozenset[Right] | None:
+    """The rights that a Role of ours grants, by its name; None when it is none of ours.
 
-
-DRIVER = Role(name="weathervane-rollout", here=DRIVER_RIGHTS, in_kserve=DRIVER_RIGHTS_IN_KSERVE)
-STARTER = Role(name="weathervane-start", here=STARTER_RIGHTS | READER_RIGHTS)
-PIPELINE = Role(name="weathervane-pipeline", here=PIPELINE_RIGHTS)
-ROLES = (DRIVER, STARTER, PIPELINE)
+    In KServe's namespace the Job's Role may have more behind its name: several may lie there.
+    """
+    if in_kserve:
+        return DRIVER_RIGHTS_IN_KSERVE if role.startswith(DRIVER) else None
+    return ROLES.get(role)
 
 
 def rules(rights: Iterable[Right]) -> list[dict[str, Any]]:

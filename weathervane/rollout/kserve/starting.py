@@ -1,7 +1,8 @@
 """Starting a rollout on a cluster, whoever does: a command, a pipeline step, CI.
 
 In: a service, a package, a plan, who asks. Out: a Job that drives the rollout, and its end. Who
-starts needs the rights of `rights.STARTER` and no more: the Job has an account of its own.
+starts needs `rights.STARTER_RIGHTS`, and to see the steps `READER_RIGHTS`: the Job has an account
+of its own.
 """
 
 from collections.abc import Callable
