@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from predictor.limits import Limits
+from predictor.protocol import LEFT
 
 # A client that is still sending must be listened to for a while, or the system throws away the
 # answer with what it had no time to read (RFC 9112, section 9.6).
@@ -89,7 +90,9 @@ class Connection(HttpToolsProtocol):
         self._release()
         self.pipeline.clear()
         if busy and self._answering:
-            self._abandon(self._answering)
+            # Who leaves in mid-body asked nothing yet; who leaves later got nothing for it.
+            asked = not (self._in_body and self.cycle is self._answering)
+            self._abandon(self._answering, LEFT if asked else 400)
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come, unless the last word has been said."""
@@ -258,11 +261,12 @@ class Connection(HttpToolsProtocol):
                 self.transport.write(self._answer(503, "this server has stopped; ask another"))
                 self.transport.close()
 
-    def _abandon(self, cycle: RequestResponseCycle) -> None:
+    def _abandon(self, cycle: RequestResponseCycle, status: int) -> None:
+        """End the work on a request that gets no answer of its own; ``status`` is for its task."""
         cycle.disconnected = True
         self._answering = None
         if self._task is not None:
-            self._task.cancel()
+            self._task.cancel(status)
 
     def _refuse(self, status: int, message: str) -> None:
         """Say so after the answers that are due before, and read no more."""
@@ -280,7 +284,7 @@ class Connection(HttpToolsProtocol):
                 # It is getting its answer; the connection ends with it.
                 unfinished.keep_alive = False
             else:
-                self._abandon(unfinished)
+                self._abandon(unfinished, status)
         if not self._busy:
             self._say_refusal()
 

@@ -35,6 +35,9 @@ NO_CHANGE = (
     "a new model comes by rollout"
 )
 
+# No answer, but what nginx writes down for a request whose client left before its answer.
+LEFT = 499
+
 # What a refusal with this status is counted as; anything else is "internal".
 _KINDS = {
     400: "malformed",
@@ -45,7 +48,7 @@ _KINDS = {
     413: "too_large",
     415: "unsupported",
     429: "busy",
-    499: "left",
+    LEFT: "left",
     503: "busy",
 }
 
@@ -62,7 +65,12 @@ class ProtocolError(WeathervaneError):
         """One word for metrics and logs; pictures by their fault, as ``picture_damaged``."""
         if isinstance(self.__cause__, ImageError):
             return f"picture_{self.__cause__.fault}"
-        return _KINDS.get(self.status, "internal")
+        return kind_of(self.status)
+
+
+def kind_of(status: int) -> str:
+    """One word for metrics and logs, for a request that was not answered well."""
+    return _KINDS.get(status, "internal")
 
 
 def malformed(message: str) -> ProtocolError:

@@ -4,13 +4,14 @@ Every answer of an error is ``{"error": "…"}``, whatever failed, and leaves th
 Every answer names its request: by the id that the client gave, or by a new one.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -26,7 +27,7 @@ from predictor.looks import Looks
 from predictor.metrics import Metrics
 from predictor.model import PackagedModel
 from predictor.payloads import Payload, PayloadLog
-from predictor.protocol import INTERNAL, NO_CHANGE, ProtocolError, is_traffic
+from predictor.protocol import INTERNAL, NO_CHANGE, ProtocolError, is_traffic, kind_of
 from predictor.workers import Workers
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -144,32 +145,33 @@ class Front:
             started = perf_counter()
             given = logs.request_id(request.headers.get(logs.REQUEST_ID))
             request.state.id = given
+
+            def tell(status: int, kind: str) -> None:
+                seconds = perf_counter() - started
+                if counted:
+                    traffic = is_traffic(request.headers)
+                    self._metrics.answered(status, seconds, kind, traffic=traffic)
+                # Probes and scrapes come every second, and say nothing while they are answered.
+                if counted or kind:
+                    call = (request.method, request.scope["path"])
+                    logs.answered(*call, status=status, seconds=seconds, request=given, kind=kind)
+
             kind = ""
             try:
                 response = await handler(request)
             except ProtocolError as error:
                 response, kind = refusal(error.status, str(error)), error.kind
-            except ClientDisconnect:
-                # Nobody reads it; nginx's status tells it apart in the figures.
-                response, kind = refusal(499, "the client left in mid-request"), "left"
+            except asyncio.CancelledError as ended:
+                # The connection says why, unless the whole server ends.
+                status = ended.args[0] if ended.args else 503
+                tell(status, kind_of(status))
+                raise
             except Exception:
                 # The reason is for the log: it may show what is not the client's to see.
                 _log.exception("failed to answer request %s", given)
                 response, kind = refusal(500, INTERNAL), "internal"
             response.headers[logs.REQUEST_ID] = given
-            status, seconds = response.status_code, perf_counter() - started
-            if counted:
-                self._metrics.answered(status, seconds, kind, traffic=is_traffic(request.headers))
-            # Probes and scrapes come every second, and say nothing while they are answered.
-            if counted or kind:
-                logs.answered(
-                    request.method,
-                    request.scope["path"],
-                    status=status,
-                    seconds=seconds,
-                    request=given,
-                    kind=kind,
-                )
+            tell(response.status_code, kind)
             return response
 
         return answer

@@ -7,6 +7,7 @@ failure of the server.
 # The messages are generated, without types.
 # ruff: noqa: ANN401
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
@@ -24,9 +25,11 @@ from predictor.metrics import Metrics
 from predictor.model import PackagedModel
 from predictor.protocol import (
     INTERNAL,
+    LEFT,
     NO_CHANGE,
     ProtocolError,
     is_traffic,
+    kind_of,
     malformed,
     server_metadata,
 )
@@ -104,22 +107,30 @@ class Servicer:
             sent = dict(context.invocation_metadata())
             given = logs.request_id(sent.get(logs.REQUEST_ID))
             await context.send_initial_metadata((*self._headers, (logs.REQUEST_ID, given)))
+
+            def tell() -> None:
+                seconds = perf_counter() - started
+                if infers:
+                    self._metrics.answered(status, seconds, kind, traffic=is_traffic(sent))
+                if infers or kind:
+                    call = ("gRPC", method.name)
+                    logs.answered(*call, status=status, seconds=seconds, request=given, kind=kind)
+
             try:
                 if infers:
                     self._access.check_inference(sent.get("authorization"))
                 written = (await answer(_parsed(message, content), sent)).SerializeToString()
             except ProtocolError as error:
                 status, told, kind = error.status, str(error), error.kind
+            except asyncio.CancelledError:
+                # Its deadline is over, or its client has left.
+                status, kind = LEFT, kind_of(LEFT)
+                tell()
+                raise
             except Exception:
                 _log.exception("failed to answer request %s", given)
                 status, told, kind = 500, INTERNAL, "internal"
-            seconds = perf_counter() - started
-            if infers:
-                self._metrics.answered(status, seconds, kind, traffic=is_traffic(sent))
-            if infers or kind:
-                logs.answered(
-                    "gRPC", method.name, status=status, seconds=seconds, request=given, kind=kind
-                )
+            tell()
             if kind:
                 await context.abort(_CODES.get(status, grpc.StatusCode.INTERNAL), told)
             return written

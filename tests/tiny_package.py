@@ -11,6 +11,7 @@ import keras
 
 from weathervane.data.scenes import WEATHERS
 from weathervane.registry.packaging import build_package
+from weathervane.training.export import export
 
 SIZE = 64
 
@@ -24,15 +25,19 @@ def main(out: Path) -> None:
     classes = keras.layers.Dense(len(WEATHERS), activation="softmax", kernel_initializer=large)(
         keras.layers.Flatten()(colours)
     )
-    model = keras.Model(image, keras.layers.Identity(name="probabilities")(classes))
+    write(keras.Model(image, classes), out, SIZE)
+
+
+def write(model: keras.Model, out: Path, size: int) -> None:
+    """Package a model that nobody trained."""
     with tempfile.TemporaryDirectory() as folder:
-        model.export(folder, verbose=False)
+        export(model, size, Path(folder))
         build_package(
             Path(folder),
             out,
             model="weather",
             labels=WEATHERS,
-            size=SIZE,
+            size=size,
             data_digest="d" * 64,
             code_version="0.1.0",
         )

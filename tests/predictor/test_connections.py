@@ -10,6 +10,7 @@ import grpc
 import httpx
 import pytest
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
+from prometheus_client.parser import text_string_to_metric_families
 
 from predictor.limits import Limits
 from tests.predictor import fuzz, hostile, trials
@@ -235,6 +236,46 @@ def test_who_leaves_takes_waiting_work_along_and_leaves_no_place_taken(
     assert (left.places_lost, left.worked_in_vain) == (0, 0)
 
 
+def test_requests_without_an_answer_are_counted_as_what_they_were(server: Running, good: bytes):
+    half = good[: len(good) // 2]
+
+    async def grown(kind: str, before: Counter[str]) -> None:
+        async with asyncio.timeout(10):
+            while told_of_errors(server)[kind] != before[kind] + 1:
+                await asyncio.sleep(0.01)
+
+    async def leave() -> None:
+        before = told_of_errors(server)
+        async with wire(server.port) as one:
+            assert (await one.ask(half)).status == 408
+        await grown("slow", before)
+        async with wire(server.port) as blocker:
+            blocked = asyncio.create_task(blocker.ask(infer(*[plain(4000)] * 8)))
+            await trials.thread_is_taken(server)
+            for sent, kind in ((half, "malformed"), (good, "left")):
+                before = told_of_errors(server)
+                async with wire(server.port) as one, wire(server.port) as other:
+                    await one.send(sent)
+                    await other.ask(READY)
+                await grown(kind, before)
+            assert (await blocked).status == 200
+
+    asyncio.run(leave())
+
+
+def told_of_errors(server: Running) -> Counter[str]:
+    """Requests that were not answered well, by kind."""
+    told = httpx.get(server.rest + "/metrics").text
+    return Counter(
+        {
+            sample.labels["kind"]: int(sample.value)
+            for family in text_string_to_metric_families(told)
+            for sample in family.samples
+            if sample.name == "weathervane_errors_total"
+        }
+    )
+
+
 def test_a_good_request_after_a_bad_one_on_one_connection_is_answered(
     server: Running, pictures: dict[str, bytes], good: bytes
 ):
@@ -297,7 +338,7 @@ def test_a_message_that_is_or_grows_too_large_is_refused(
 def test_a_call_is_over_at_its_deadline_and_its_work_not_done(
     server: Running, pictures: dict[str, bytes]
 ):
-    before = trials.classified(server)
+    before, left = trials.classified(server), told_of_errors(server)["left"]
     slow = [plain(4000)] * 10
     with grpc.insecure_channel(server.grpc) as channel:
         stub = GRPCInferenceServiceStub(channel)
@@ -313,6 +354,8 @@ def test_a_call_is_over_at_its_deadline_and_its_work_not_done(
         assert not holds_up.done()
         holds_up.result()
     assert trials.classified(server) - before == len(slow)
+    # One more came and left to see whether the thread is taken.
+    assert told_of_errors(server)["left"] - left == 2
 
 
 def test_pings_without_end_are_answered_with_goodbye(server: Running):

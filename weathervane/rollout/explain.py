@@ -7,7 +7,12 @@ from collections.abc import Iterator
 
 from weathervane.rollout import pace
 from weathervane.rollout.plan import Plan, Strategy
-from weathervane.rollout.power import probe_power, probes_needed, visible_loss
+from weathervane.rollout.power import (
+    probe_power,
+    probes_needed,
+    requests_to_see_errors,
+    visible_loss,
+)
 from weathervane.rollout.webhook import HookKind
 
 
@@ -102,6 +107,9 @@ def _middle(plan: Plan, rate: float | None) -> Iterator[str]:
     for stage in plan.stages:
         first = "a person approves first; " if stage.pause else ""
         yield f"at {stage.weight} %: {first}{_needs(plan, stage.weight, rate).lstrip(': ')}"
+    # At 100 % there is nothing to compare with.
+    if shares := [weight for weight in plan.weights if weight < 100]:
+        yield _errors_seen(plan, shares[0])
     if plan.weights or plan.mirror_percent:
         yield (
             f"taken back at once: when it stops being ready, when it has failed "
@@ -110,6 +118,18 @@ def _middle(plan: Plan, rate: float | None) -> Iterator[str]:
             f"{plan.max_latency_ratio:g} times stable's + {plan.latency_slack_seconds * 1000:.0f} "
             f"ms; and after {minutes(plan.patience_seconds)} at a step without enough evidence"
         )
+
+
+def _errors_seen(plan: Plan, weight: int) -> str:
+    """How soon a canary that fails more is found out, by examples."""
+    few, many = (
+        requests_to_see_errors(plan, weight=weight, stable=0.005, canary=rate)
+        for rate in (0.02, 0.05)
+    )
+    return (
+        f"beside a stable with 0.5 % of errors, at {weight} %: a revision with 2 % is proven worse "
+        f"by about {few:,.0f} requests, one with 5 % by {many:,.0f}"
+    )
 
 
 def _needs(plan: Plan, weight: int, rate: float | None) -> str:

@@ -5,14 +5,12 @@ takes is the same. A process of its own, so that TensorFlow is not in the one th
 """
 
 import sys
-import tempfile
 from pathlib import Path
 
 import keras
 
+from tests.tiny_package import write
 from weathervane.data.scenes import WEATHERS
-from weathervane.registry.packaging import build_package
-from weathervane.training.export import export
 
 SIZE = 224
 
@@ -29,17 +27,7 @@ def main(out: Path) -> None:
     features = keras.layers.UnitNormalization()(network(scaled))
     large = keras.initializers.RandomNormal(0, 2)
     classes = keras.layers.Dense(len(WEATHERS), activation="softmax", kernel_initializer=large)
-    with tempfile.TemporaryDirectory() as folder:
-        export(keras.Model(image, classes(features)), SIZE, Path(folder))
-        build_package(
-            Path(folder),
-            out,
-            model="weather",
-            labels=WEATHERS,
-            size=SIZE,
-            data_digest="d" * 64,
-            code_version="0.1.0",
-        )
+    write(keras.Model(image, classes(features)), out, SIZE)
 
 
 if __name__ == "__main__":

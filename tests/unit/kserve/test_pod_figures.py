@@ -12,13 +12,14 @@ from weathervane.rollout.kserve.figures import read_counts
 def test_the_predictors_own_metrics_are_read_as_it_counted_them():
     metrics = Metrics(CollectorRegistry(), model="weather", revision="r", digest="d")
     answers = [(200, 0.004), (200, 0.02), (500, 1.2), (503, 0.001), (429, 0.001), (422, 0.002)]
+    answers.append((499, 3.0))
     for code, seconds in answers:
         metrics.answered(code, seconds)
 
     counts = read_counts(metrics.exposition().decode(), "pod")
 
     latency = observe_latencies(seconds for _, seconds in answers)
-    assert counts == Counts(requests=6, errors=3, latency=latency)
+    assert counts == Counts(requests=7, errors=4, latency=latency)
 
 
 def test_a_pod_that_was_asked_nothing_yet_has_zeros():

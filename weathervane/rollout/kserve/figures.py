@@ -51,8 +51,9 @@ def read_counts(text: str, pod: str) -> Counts:
 
 
 def _is_failure(code: str) -> bool:
-    # 429: it had too much to do, and the client got nothing.
-    return code.startswith("5") or code == "429"
+    # 429: it had too much to do, and the client got nothing. 499: the client waited in vain, be it
+    # a gateway at its own deadline.
+    return code.startswith("5") or code in {"429", "499"}
 
 
 def _latency(cumulative: Mapping[float, int], pod: str) -> dict[str, tuple[int, ...]]:

@@ -6,21 +6,18 @@ to the latest *ready* revision, the rest to the last one that had 100 %; without
 ready one has all. What follows from that is in docs/decisions/0040.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from weathervane.errors import DeploymentError
-from weathervane.rollout.counts import Counts
-from weathervane.rollout.kserve.api import REVISION, Api, Object
+from weathervane.rollout.kserve.api import REVISION, Object
+from weathervane.rollout.kserve.deployment import KServeDeployment
 from weathervane.rollout.kserve.ledger import Ledger, Page
-from weathervane.rollout.kserve.notebook import Notebook
-from weathervane.rollout.kserve.owned import Owned, Seen
-from weathervane.rollout.kserve.pods import Pods
+from weathervane.rollout.kserve.owned import Seen
 from weathervane.rollout.kserve.status import failure, percents, predictor_complaint
-from weathervane.rollout.kserve.template import Manifest, Template, digest_of
-from weathervane.rollout.kserve.waiting import until
-from weathervane.rollout.port import Capability, Live, Prediction, Release, Revision
+from weathervane.rollout.kserve.template import Manifest, digest_of
+from weathervane.rollout.port import Live, Release, Revision
 
 _SOURCE_URI = "internal.serving.kserve.io/storage-initializer-sourceuri"
 _PERCENT = "canaryTrafficPercent"
@@ -35,18 +32,8 @@ class _Roles:
     weight: int = 0
 
 
-class KnativeDeployment:
-    """See `Deployment`. ``template`` is what each revision is made of."""
-
-    capabilities = frozenset({Capability.WEIGHT, Capability.HISTORY})
-
-    def __init__(self, api: Api, notebook: Notebook, service: str, template: Template) -> None:
-        self.service = service
-        self._api = api
-        self._notebook = notebook
-        self._template = template
-        self._owned = Owned(api, notebook, service)
-        self._pods = Pods(api, service)
+class KnativeDeployment(KServeDeployment):
+    """See `Deployment`."""
 
     def observe(self) -> Live:
         """See `Deployment`."""
@@ -60,21 +47,6 @@ class KnativeDeployment:
             canary=self._revision(roles.canary, seen.isvc, revisions),
             weight=roles.weight,
         )
-
-    def counts(self) -> Mapping[str, Counts]:
-        """See `Deployment`."""
-        roles = self._roles()
-        names = [name for name in (roles.stable, roles.canary) if name]
-        read = {name: self._pods.counts(name, _labels(name)) for name in names}
-        return {name: counts for name, counts in read.items() if counts is not None}
-
-    def predict(self, revision: str, pictures: Sequence[bytes]) -> list[Prediction]:
-        """See `Deployment`."""
-        return self._pods.predict(revision, _labels(revision), pictures)
-
-    def history(self) -> tuple[Release, ...]:
-        """What was promoted, the newest first: any of them can be rolled out again."""
-        return tuple(reversed(self._owned.ledger().history))
 
     def start_canary(self, release: Release) -> None:
         """See `Deployment`."""
@@ -179,6 +151,14 @@ class KnativeDeployment:
                 return seen.isvc, seen.page, roles
         raise DeploymentError("there is no canary")
 
+    def _names(self) -> list[str]:
+        roles = self._roles()
+        return [name for name in (roles.stable, roles.canary) if name]
+
+    @staticmethod
+    def _labels(revision: str) -> dict[str, str]:
+        return {"serving.knative.dev/revision": revision}
+
     def _roles(self) -> _Roles:
         seen = self._owned.look()
         return _roles(seen, self._revisions()) if seen.isvc else _Roles()
@@ -215,12 +195,6 @@ class KnativeDeployment:
             return True
         return not _is_behind(seen.isvc, self._revisions())
 
-    def _until(self, holds: Callable[[], bool], what: str) -> None:
-        def said() -> str:
-            return predictor_complaint(self._owned.read() or {})
-
-        until(holds, self._api.pace, what, said)
-
     def _revisions(self) -> dict[str, Object]:
         labels = {"serving.knative.dev/configuration": f"{self.service}-predictor"}
         return {rev["metadata"]["name"]: rev for rev in self._api.list(REVISION, labels)}
@@ -245,7 +219,7 @@ class KnativeDeployment:
             message = str(
                 (failure(isvc) if latest and condition.get("status") == "False" else "")
                 or condition.get("message")
-                or self._pods.complaint(_labels(name))
+                or self._pods.complaint(self._labels(name))
             )
         return Revision(name=name, digest=_digest(found), ready=ready, message=message)
 
@@ -310,7 +284,3 @@ def _uri(isvc: Object) -> str:
 
 def _digest(revision: Object) -> str:
     return digest_of((revision["metadata"].get("annotations") or {}).get(_SOURCE_URI, ""))
-
-
-def _labels(revision: str) -> dict[str, str]:
-    return {"serving.knative.dev/revision": revision}

@@ -6,39 +6,26 @@ is split by an HTTPRoute: KServe
 pkg/controller/v1beta1/inferenceservice/reconcilers/ingress/httproute_reconciler.go.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from math import ceil
 from typing import Any
 
 from weathervane.errors import DeploymentError
-from weathervane.rollout.counts import Counts
-from weathervane.rollout.kserve.api import HTTP_ROUTE, Api, Object
+from weathervane.rollout.kserve.api import HTTP_ROUTE, Object
+from weathervane.rollout.kserve.deployment import KServeDeployment
 from weathervane.rollout.kserve.ledger import Ledger, Page, differences
-from weathervane.rollout.kserve.notebook import Notebook
-from weathervane.rollout.kserve.owned import Owned, Seen
-from weathervane.rollout.kserve.pods import Pods
+from weathervane.rollout.kserve.owned import Seen
 from weathervane.rollout.kserve.status import failure, predictor_complaint
-from weathervane.rollout.kserve.template import Manifest, Template, digest_of, merged
-from weathervane.rollout.kserve.waiting import until
-from weathervane.rollout.port import Capability, Live, Prediction, Release, Revision
+from weathervane.rollout.kserve.template import Manifest, digest_of, merged
+from weathervane.rollout.port import Live, Release, Revision
 
 # KServe refuses these in a canary: inference_service_validation.go, validateCanarySpecs.
 _SCALING = ("minReplicas", "maxReplicas", "scaleTarget", "scaleMetric", "autoScaling")
 
 
-class StandardDeployment:
-    """See `Deployment`. ``template`` is what each revision is made of."""
-
-    capabilities = frozenset({Capability.WEIGHT, Capability.HISTORY})
-
-    def __init__(self, api: Api, notebook: Notebook, service: str, template: Template) -> None:
-        self.service = service
-        self._api = api
-        self._notebook = notebook
-        self._template = template
-        self._owned = Owned(api, notebook, service)
-        self._pods = Pods(api, service)
+class StandardDeployment(KServeDeployment):
+    """See `Deployment`."""
 
     def observe(self) -> Live:
         """See `Deployment`."""
@@ -54,20 +41,6 @@ class StandardDeployment:
             canary=self._canary(seen.isvc, canary) if canary else None,
             weight=canary["trafficPercent"] if canary else 0,
         )
-
-    def counts(self) -> Mapping[str, Counts]:
-        """See `Deployment`."""
-        isvc = self._owned.read()
-        read = {name: self._pods.counts(name, _labels(name)) for name in self._names(isvc)}
-        return {name: counts for name, counts in read.items() if counts is not None}
-
-    def predict(self, revision: str, pictures: Sequence[bytes]) -> list[Prediction]:
-        """See `Deployment`."""
-        return self._pods.predict(revision, _labels(revision), pictures)
-
-    def history(self) -> tuple[Release, ...]:
-        """What was promoted, the newest first: any of them can be rolled out again."""
-        return tuple(reversed(self._owned.ledger().history))
 
     def start_canary(self, release: Release) -> None:
         """See `Deployment`."""
@@ -200,18 +173,18 @@ class StandardDeployment:
         ]
         return bool(splits) and all(split == wanted for split in splits)
 
-    def _until(self, holds: Callable[[], bool], what: str) -> None:
-        def said() -> str:
-            return predictor_complaint(self._owned.read() or {})
-
-        until(holds, self._api.pace, what, said)
-
-    def _names(self, isvc: Object | None) -> list[str]:
+    def _names(self) -> list[str]:
+        isvc = self._owned.read()
         if isvc is None:
             return []
         canary = _canary(isvc)
         predictors = [isvc["spec"]["predictor"], *([canary["predictor"]] if canary else [])]
         return [self._deployment(predictor) for predictor in predictors]
+
+    @staticmethod
+    def _labels(revision: str) -> dict[str, str]:
+        """KServe pkg/constants/constants.go, GetRawServiceLabel."""
+        return {"app": f"isvc.{revision}"}
 
     def _deployment(self, predictor: Mapping[str, Any]) -> str:
         """KServe pkg/constants/constants.go, PredictorServiceName."""
@@ -223,7 +196,7 @@ class StandardDeployment:
         name = self._deployment(predictor)
         conditions = (isvc.get("status") or {}).get("conditions") or []
         ready = any(c["type"] == "PredictorReady" and c["status"] == "True" for c in conditions)
-        message = "" if ready else failure(isvc) or self._pods.complaint(_labels(name))
+        message = "" if ready else failure(isvc) or self._pods.complaint(self._labels(name))
         return Revision(
             name=name,
             digest=digest_of(_uri(predictor)),
@@ -238,7 +211,7 @@ class StandardDeployment:
             name=name,
             digest=digest_of(_uri(entry["predictor"])),
             ready=ready,
-            message="" if ready else self._pods.complaint(_labels(name)),
+            message="" if ready else self._pods.complaint(self._labels(name)),
         )
 
 
@@ -294,8 +267,3 @@ def _canary_status(isvc: Object, name: str) -> Object:
 
 def _uri(predictor: Mapping[str, Any]) -> str:
     return str((predictor.get("model") or {}).get("storageUri") or "")
-
-
-def _labels(deployment: str) -> dict[str, str]:
-    """KServe pkg/constants/constants.go, GetRawServiceLabel."""
-    return {"app": f"isvc.{deployment}"}
