@@ -1,6 +1,6 @@
 """Bad models made on purpose, to prove that gates and rollouts stop them.
 
-In: a good package or SavedModel. Out: one that answers with the wrong classes, or too slowly.
+In: a good package. Out: one that answers with the wrong classes, or too slowly.
 """
 
 import shutil
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from weathervane.folders import new_folder
-from weathervane.registry.package import Description, Package, seal
+from weathervane.registry.package import EXTRAS, LITERT_MODEL, Description, Package, seal
+from weathervane.registry.packaging import convert
 from weathervane.saved_model import SIGNATURE
 
 if TYPE_CHECKING:
@@ -31,19 +32,18 @@ def relabel_package(package: Package, labels: Sequence[str], out: Path) -> Packa
         PackageError: when ``labels`` are not as many as there were, or not different.
         UsageError: when ``out`` is taken.
     """
-    told = {field.name: getattr(package, field.name) for field in fields(Description)}
     with new_folder(out) as folder:
         shutil.copytree(package.folder, folder, dirs_exist_ok=True)
-        sealed = seal(folder, Description(**told | {"labels": tuple(labels)}))
+        sealed = seal(folder, replace(_description(package), labels=tuple(labels)))
         sealed.golden()  # refuses another number of labels
     return replace(sealed, folder=out)
 
 
-def slow_down(saved_model: Path, out: Path, extra_seconds: float = 0.12) -> None:
-    """Write the same model, but each picture costs ``extra_seconds`` more of one core in LiteRT.
+def slow_down(package: Package, out: Path, extra_seconds: float) -> Package:
+    """The same model, but each picture costs ``extra_seconds`` more of one core in LiteRT.
 
-    Its answers are those of ``saved_model``. How many needless layers that takes is measured on
-    this machine.
+    Its answers are those of ``package``, golden ones included. How many needless layers it takes
+    is measured on this machine.
 
     Raises:
         UsageError: when ``out`` is taken.
@@ -52,7 +52,7 @@ def slow_down(saved_model: Path, out: Path, extra_seconds: float = 0.12) -> None
 
     layers = max(1, round(extra_seconds / _seconds_per_layer()))
     module = tf.Module()
-    module.original = tf.saved_model.load(str(saved_model))
+    module.original = tf.saved_model.load(str(package.folder))
     original = module.original.signatures[SIGNATURE]
     ((name, spec),) = original.structured_input_signature[1].items()
 
@@ -64,7 +64,18 @@ def slow_down(saved_model: Path, out: Path, extra_seconds: float = 0.12) -> None
     image = tf.TensorSpec(spec.shape, spec.dtype, name="image")
     module.slow = tf.function(slow, input_signature=[image])
     with new_folder(out) as folder:
+        # All that TensorFlow does not write: golden pictures and their answers stay as they are.
+        shutil.copytree(package.folder / EXTRAS, folder / EXTRAS)
         tf.saved_model.save(module, str(folder), signatures={SIGNATURE: module.slow})
+        (folder / LITERT_MODEL).write_bytes(convert(folder))
+        sealed = seal(folder, _description(package))
+    return replace(sealed, folder=out)
+
+
+def _description(package: Package) -> Description:
+    return Description(
+        **{field.name: getattr(package, field.name) for field in fields(Description)}
+    )
 
 
 def _needless(image: "tf.Tensor", layers: int) -> "tf.Tensor":

@@ -15,6 +15,7 @@ from weathervane.training.record import Curves
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
 
 Inputs = NDArray[Any]  # pictures or features, [n, …]
 Labels = NDArray[np.int64]  # [n]
@@ -23,6 +24,9 @@ Labels = NDArray[np.int64]  # [n]
 # hundreds of steps to learn anything, however few the pictures are.
 _LEAST_STEPS = 32
 _WEIGHT_DECAY = 0.01
+# Batches that are made while the network learns from another.
+_AHEAD = 2
+_WEIGHTS = np.zeros(0, np.float32)  # like those of the pictures in a batch
 
 
 def fit(
@@ -65,12 +69,15 @@ def fit(
         )
 
     history = model.fit(
-        _batches(inputs, labels, config, augment),
+        _dataset(lambda: _batches(inputs, labels, config, augment), (inputs, labels, _WEIGHTS)),
         steps_per_epoch=steps,
         shuffle=False,  # `_batches` has shuffled
         epochs=config.epochs,
-        validation_data=validation,
-        validation_batch_size=config.batch_size,
+        validation_data=_dataset(
+            lambda: _in_order(validation, config.batch_size),
+            validation,
+            -(-len(validation[1]) // config.batch_size),
+        ),
         callbacks=[
             keras.callbacks.EarlyStopping(
                 "val_cross_entropy",
@@ -88,6 +95,32 @@ def fit(
         validation_loss=tuple(map(float, history["val_cross_entropy"])),
         validation_accuracy=tuple(map(float, history["val_accuracy"])),
     )
+
+
+def _dataset(
+    batches: Callable[[], Iterator[tuple[NDArray[Any], ...]]],
+    like: tuple[NDArray[Any], ...],
+    count: int = -1,  # tf.data.INFINITE_CARDINALITY
+) -> "tf.data.Dataset":
+    """What Keras makes of a generator or of arrays, but for the tuning of its buffers.
+
+    The end of a dataset waits for its tuner, which sleeps for up to a minute at a time
+    (TensorFlow's core/data/root_dataset.cc and core/framework/model.cc).
+    """
+    import tensorflow as tf
+
+    signature = tuple(tf.TensorSpec((None, *one.shape[1:]), one.dtype) for one in like)
+    untuned = tf.data.Options()
+    untuned.autotune.enabled = False
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    counted = dataset.apply(tf.data.experimental.assert_cardinality(count))
+    return counted.prefetch(_AHEAD).with_options(untuned)
+
+
+def _in_order(data: tuple[Inputs, Labels], size: int) -> Iterator[tuple[Inputs, Labels]]:
+    inputs, labels = data
+    for start in range(0, len(labels), size):
+        yield inputs[start : start + size], labels[start : start + size]
 
 
 def _batches(
