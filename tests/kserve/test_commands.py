@@ -174,6 +174,17 @@ def test_who_starts_makes_exactly_the_job_and_needs_no_more_than_jobs(site: Site
 
 
 @knative
+def test_a_plan_is_explained_with_the_steps_of_its_mode_and_the_traffic_of_the_cluster(site: Site):
+    with site.traffic():
+        explained = site.type("plan", *HERE)
+
+    assert explained.exit_code == ExitCode.DONE, explained.exception
+    assert "50 %" in explained.output
+    assert "100 %" not in explained.output
+    assert "requests a second" in explained.output
+
+
+@knative
 @pytest.mark.parametrize(
     ("options", "said"),
     [

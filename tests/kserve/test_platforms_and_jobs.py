@@ -92,3 +92,23 @@ def test_who_starts_a_rollout_creates_a_job_and_reads_it_and_needs_nothing_else(
     assert follow_job(ci, name, said.append) is ExitCode.ROLLED_BACK
     assert cluster.api.used["ci"] == STARTER_RIGHTS
     assert said
+
+
+def test_who_follows_a_job_bears_an_api_server_that_is_away(cluster):
+    """The Job goes on by itself, so nobody who waits for it gives up."""
+    who = api(cluster)
+    job = rollout_job(SERVICE, OLD.digest, Plan(), Driver(image="any"), rollout="r-1", who="ci")
+    name = create_job(who, job)
+    said: list[str] = []
+
+    def announce(line: str) -> None:
+        said.append(line)
+        if "running" in line:
+            cluster.api.faults.down = True
+        elif "does not answer" in line:
+            done = {"succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]}
+            cluster.objects.set_status((JOB, NAMESPACE, name), done)
+            cluster.api.faults.down = False
+
+    assert follow_job(who, name, announce) is ExitCode.DONE
+    assert f"{name}: the API server does not answer; the Job goes on by itself" in said
