@@ -66,7 +66,9 @@ def jobs(site: Site) -> list[Any]:
     return site.stage.cluster.objects.of_kind(JOB, NAMESPACE)
 
 
+@knative
 def test_a_rollout_that_is_started_is_driven_by_its_job_to_the_end(site: Site, tmp_path):
+    """In Standard mode: each way to start one, in test_ways."""
     site.registry.set_alias(SERVICE, CHALLENGER, site.new.digest)
     summary = tmp_path / "summary.md"
     site.stage.cluster.api.roles = {
@@ -179,9 +181,9 @@ def test_a_plan_is_explained_with_the_steps_of_its_mode_and_the_traffic_of_the_c
         explained = site.type("plan", *HERE)
 
     assert explained.exit_code == ExitCode.DONE, explained.exception
-    assert "50 %" in explained.output
-    assert "100 %" not in explained.output
-    assert "requests a second" in explained.output
+    assert "at 50 %: " in explained.output
+    assert "at 100 %" not in explained.output
+    assert "requests/s" in explained.output
 
 
 @knative

@@ -23,7 +23,7 @@ from tests.platform.kinds import CONFIGMAP, LEASE
 from tests.platform.objects import RefusedError
 from weathervane.errors import ExitCode, WeathervaneError
 from weathervane.registry.store import Store
-from weathervane.rollout.kserve.api import Pace
+from weathervane.rollout.kserve.api import PATIENT
 from weathervane.rollout.kserve.job import Driver, rollout_job
 from weathervane.rollout.loop import Rollout
 from weathervane.rollout.plan import Plan
@@ -96,7 +96,7 @@ def _away(mode: str, seconds: float) -> tuple[bool, int, float, int]:
     plan = Plan(steps=(10, 50), min_probes=10, min_requests=200)
     with Cluster() as cluster:
         stage = Stage(cluster, mode)
-        stage.pace = Pace()
+        stage.pace = PATIENT
         stage.open()
         ended = threading.Event()
         failed = [0]
@@ -114,8 +114,8 @@ def _away(mode: str, seconds: float) -> tuple[bool, int, float, int]:
         # As the Job starts its pod again.
         while not promoted and processes < 5:
             processes += 1
-            stage.open()
             with suppress(WeathervaneError):
+                stage.open()
                 rollout = Rollout(stage.deployment, stage.journal, announce=stage.said.append)
                 promoted = rollout.start(NEW, plan, PROBES, "soak", name="r-1").promoted
         outage.join()

@@ -98,6 +98,11 @@ class Pace:
         )
 
 
+# Of the process that drives: while the API server is away nobody could start it again either, so it
+# bears some ten minutes of that, and goes on within the longest pause.
+PATIENT = Pace(tries=70)
+
+
 class Api:
     """One namespace of one cluster."""
 

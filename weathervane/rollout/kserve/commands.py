@@ -30,6 +30,7 @@ def drive(
     """Drive a rollout on a cluster to its end, as the Job of ``rollout start`` does."""
     from weathervane.config import from_mapping
     from weathervane.errors import UsageError
+    from weathervane.rollout.kserve.api import PATIENT
     from weathervane.rollout.kserve.service import open_cluster_service
     from weathervane.rollout.plan import Plan
     from weathervane.rollout.release import fetch_probes, repair_champion, resolve, roll_out
@@ -39,7 +40,7 @@ def drive(
     except (ValueError, TypeError) as error:
         raise UsageError(f"--plan-json is no plan: {error}") from error
     service = open_cluster_service(
-        model, template, context=context, namespace=namespace, tell=_print_line
+        model, template, context=context, namespace=namespace, tell=_print_line, pace=PATIENT
     )
     plan = service.suited(asked)
     service.check_plan(plan)

@@ -210,7 +210,8 @@ def follow_job(
     pace = replace(api.pace, look_seconds=api.pace.follow_seconds)
     until(ended, pace, f"end Job {name}", seconds=float("inf"))
     assert found is not None  # noqa: S101  what `until` waited for
-    meanwhile()
+    with suppress(AwayError):
+        meanwhile()
     return found
 
 

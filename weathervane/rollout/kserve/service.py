@@ -11,7 +11,7 @@ from weathervane.errors import UsageError
 from weathervane.registry.store import Store
 from weathervane.registry.versions import Registry
 from weathervane.rollout.hooks import Hooks
-from weathervane.rollout.kserve.api import CONFIG_MAP, Api, connect
+from weathervane.rollout.kserve.api import CONFIG_MAP, Api, Pace, connect
 from weathervane.rollout.kserve.events import Events
 from weathervane.rollout.kserve.journal import ClusterJournal
 from weathervane.rollout.kserve.knative import KnativeDeployment
@@ -125,6 +125,7 @@ def open_cluster_service(
     context: str = "",
     namespace: str = "",
     tell: Callable[[Mapping[str, Any]], None] = lambda entry: None,
+    pace: Pace | None = None,
 ) -> ClusterService:
     """Open a service of the cluster that a kubeconfig names, or that this process runs in.
 
@@ -132,4 +133,5 @@ def open_cluster_service(
         UsageError: when there is no such cluster, or its service can have no such name.
     """
     check_name(name)
-    return ClusterService(connect(context=context, namespace=namespace), name, template, tell)
+    api = connect(context=context, namespace=namespace, pace=pace)
+    return ClusterService(api, name, template, tell)
