@@ -7,13 +7,14 @@ figure is headed by its row. ``--rows 15 18`` runs some of them only.
 import argparse
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from tests.bench.figures import Figure, publish
+from tests.bench.figures import Figure, holds, publish
 from tests.soak import kserve_processes, kserve_rows
 from weathervane.local import processes, store_server
 from weathervane.local.ports import PortBook
@@ -88,6 +89,15 @@ def _store_and_database() -> Iterator[tuple[Store, Path]]:
             processes.stop(state, grace_seconds=5)
 
 
+def _whole(number: int, row: Row) -> Iterator[Figure]:
+    """A row's figures; one that breaks off falls short, and the others are still measured."""
+    try:
+        yield from row()
+    except Exception as error:
+        traceback.print_exc()
+        yield holds(f"{number}: measured to its end", f"no: {error}"[:100], "yes", ok=False)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print each figure as it comes and the table at the end, write the figures."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak.cluster", description=__doc__)
@@ -98,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for number, row in rows(FULL, store, database).items():
             if options.rows and number not in options.rows:
                 continue
-            for figure in row():
+            for figure in _whole(number, row):
                 figures.append(figure)
                 print(f"{figure.name}: {figure.shown} ({figure.bound})", flush=True)
     if options.rows:
