@@ -105,10 +105,10 @@ def _away(mode: str, seconds: float) -> tuple[bool, int, float, int]:
             while not ended.wait(0.05):
                 failed[0] += 10 - cluster.send(SERVICE, 10)
 
-        clients = threading.Thread(target=send)
+        clients = threading.Thread(target=send, daemon=True)
         clients.start()
         went_on: list[float] = []
-        outage = threading.Thread(target=_go_away, args=(stage, seconds, went_on))
+        outage = threading.Thread(target=_go_away, args=(stage, seconds, went_on), daemon=True)
         outage.start()
         promoted, processes = False, 0
         # As the Job starts its pod again.
