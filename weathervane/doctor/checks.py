@@ -26,6 +26,8 @@ _S3_NAMES = frozenset(
     {"endpoint", "region", "verifyssl", "usehttps", "usevirtualbucket", "useaccelerate"}
     | {"useanoncredential", "cabundle-configmap", "cabundle"}
 )
+# An object of ours says by this annotation which Secrets it makes on the cluster, with commas.
+MAKES_SECRETS = "weathervane/makes-secrets"
 # Gone with Knative 1.19; pkg/queue/request_metric.go has the new one.
 _OLD_METRICS = ("revision_request_count", "revision_request_latencies", "revision_app_request")
 _NEW_METRIC = "kn_serving_invocation_duration_seconds (label kn_revision_name)"
@@ -54,6 +56,11 @@ def check_s3_annotations(manifests: Manifests) -> Iterator[Finding]:
 
 def check_service_accounts(manifests: Manifests) -> Iterator[Finding]:
     """The storage initializer gets the secrets of the service account and no others."""
+    made = {
+        name.strip()
+        for manifest in manifests
+        for name in manifest.annotations.get(MAKES_SECRETS, "").split(",")
+    }
     for isvc in manifests.of("InferenceService"):
         predictor = isvc.spec.get("predictor") or {}
         uri = str((predictor.get("model") or {}).get("storageUri") or "")
@@ -83,11 +90,12 @@ def check_service_accounts(manifests: Manifests) -> Iterator[Finding]:
                 cure="name the S3 secret under secrets",
             )
         for secret in listed:
-            if manifests.find("Secret", str(secret)) is None:
+            if secret not in made and manifests.find("Secret", str(secret)) is None:
                 yield Finding(
                     where=str(found),
                     what=f"its secret {secret} does not exist",
-                    cure=f"add Secret {secret}, or name the right one",
+                    cure=f"add Secret {secret}, or name the right one; what makes it on the "
+                    f"cluster says so by the annotation {MAKES_SECRETS}",
                 )
 
 

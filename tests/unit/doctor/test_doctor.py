@@ -41,6 +41,18 @@ def test_each_fault_is_found_alone_with_its_cure(fault, tmp_path):
     assert findings[0].where.startswith("service.yaml: ")
 
 
+@pytest.mark.parametrize(("made", "findings"), [("weathervane-store", 0), ("another", 1)])
+def test_a_secret_that_is_made_on_the_cluster_need_not_lie_among_the_manifests(
+    made, findings, tmp_path
+):
+    every = objects()
+    del every["Secret"]
+    annotations = {"weathervane/makes-secrets": f"weathervane-mlflow, {made}"}
+    every["Job"] = {"kind": "Job", "metadata": {"name": "makes", "annotations": annotations}}
+
+    assert len(examine(read_manifests(write(tmp_path, every)))) == findings
+
+
 def test_the_command_says_what_to_do_and_leaves_with_2(tmp_path):
     every = objects()
     every["InferenceService"]["spec"]["predictor"]["canaryTrafficPercent"] = 10
