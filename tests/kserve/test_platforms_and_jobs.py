@@ -12,8 +12,10 @@ from weathervane.errors import DeploymentError, ExitCode, UsageError
 from weathervane.rollout.kserve.job import Driver, create_job, follow_job, rollout_job
 from weathervane.rollout.kserve.modes import open_deployment
 from weathervane.rollout.kserve.notebook import Notebook
-from weathervane.rollout.kserve.rights import STARTER_RIGHTS
+from weathervane.rollout.kserve.rights import ASKER_RIGHTS, STARTER_RIGHTS
+from weathervane.rollout.kserve.service import ClusterService
 from weathervane.rollout.plan import Plan
+from weathervane.rollout.wishes import Kind, make_request
 
 pytestmark = pytest.mark.process
 
@@ -112,3 +114,14 @@ def test_who_follows_a_job_bears_an_api_server_that_is_away(cluster):
 
     assert follow_job(who, name, announce) is ExitCode.DONE
     assert f"{name}: the API server does not answer; the Job goes on by itself" in said
+
+
+def test_who_asks_of_a_rollout_that_is_the_first_one_there_uses_each_right_to_ask(cluster):
+    cluster.api.roles = {"asker": ASKER_RIGHTS}
+    journal = ClusterService(api(cluster, who="asker"), SERVICE).journal
+
+    for why in ("wrong package", "really"):
+        journal.ask(make_request("r-1", Kind.ABORT, "anna", why).as_mapping())
+
+    assert [request["why"] for request in journal.asked()] == ["wrong package", "really"]
+    assert cluster.api.used == {"asker": ASKER_RIGHTS}
