@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.kserve.worlds import NEW, OLD, OTHER, PLAN, PROBES, SERVICE, Stage, await_true
+from tests.kserve.worlds import NEW, OLD, OTHER, PLAN, PROBES, SERVICE, SHORT, Stage, await_true
 from tests.platform import schemas
 from tests.platform.cluster import NAMESPACE
 from tests.platform.kinds import CONFIGMAP, EVENT, ISVC, LEASE
@@ -26,14 +26,14 @@ def test_a_good_model_goes_through_every_step_and_is_promoted(stage):
 
 
 def test_a_deeper_rollback_is_a_rollout_of_what_history_names(stage):
-    assert stage.run(NEW).promoted
-    assert stage.run(OTHER).promoted
+    assert stage.run(NEW, SHORT).promoted
+    assert stage.run(OTHER, SHORT).promoted
     assert stage.settled(OTHER)
     assert served(stage.journal.entries()) == [OTHER.digest, NEW.digest, OLD.digest]
 
     assert find_package(stage.journal.entries, "previous") == NEW.digest
     assert find_package(stage.journal.entries, OLD.digest[:12]) == OLD.digest
-    assert stage.run(OLD).promoted
+    assert stage.run(OLD, SHORT).promoted
 
     assert stage.settled(OLD)
 
