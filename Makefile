@@ -68,6 +68,10 @@ test: setup ## Everything that needs no cluster and no accelerator
 	@.venv/bin/lint-imports
 	@.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+.PHONY: test-live
+test-live: setup ## The contract of rollouts on the cluster of KUBECONFIG that WEATHERVANE_LIVE describes
+	@.venv/bin/pytest tests/kserve/live_contract.py
+
 .PHONY: bench-demo
 bench-demo: setup ## The demo against its bounds; PART=samples, together or photographs for one of them
 	@$(PY) -m tests.bench.demo $(PART)
@@ -109,8 +113,8 @@ soak-rollout: setup ## Rollouts through real Envoy against the reliability bound
 	@$(PY) -m tests.soak.rollout $(if $(ROWS),--rows $(ROWS))
 
 .PHONY: soak-kserve
-soak-kserve: setup ## Rollouts on KServe's rules: killed at every write, with a third of the calls failing
-	@$(PY) -m tests.soak.cluster
+soak-kserve: setup ## Rollouts on KServe's rules against the reliability bounds; ROWS="15 18" for some
+	@$(PY) -m tests.soak.cluster $(if $(ROWS),--rows $(ROWS))
 
 .PHONY: lock
 lock: ## Choose exact versions anew and write the requirement files

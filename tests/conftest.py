@@ -1,15 +1,17 @@
 """What tests of several rooms share: a real object store, MLflow database and package."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from filelock import FileLock
 
 from weathervane.config import StoreConfig
 from weathervane.registry.package import Package, read_package
@@ -56,9 +58,11 @@ def store(store_server: StoreConfig) -> Store:
 @pytest.fixture(scope="session")
 def empty_tracking_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """MLflow's tables, made once: making them takes seconds."""
-    path = tmp_path_factory.mktemp("mlflow") / "empty.db"
-    assert Registry(f"sqlite:///{path}").alias("weather", CHAMPION) is None
-    return path
+
+    def make(folder: Path) -> None:
+        assert Registry(f"sqlite:///{folder}/empty.db").alias("weather", CHAMPION) is None
+
+    return _made_once(tmp_path_factory, "mlflow", make) / "empty.db"
 
 
 @pytest.fixture
@@ -71,8 +75,25 @@ def tracking_uri(empty_tracking_database: Path, tmp_path: Path) -> str:
 @pytest.fixture(scope="session")
 def tiny_package(tmp_path_factory: pytest.TempPathFactory) -> Package:
     """A real package of the five weathers at 64 pixels; not trained: its answers mean nothing."""
-    folder = tmp_path_factory.mktemp("tiny") / "package"
-    script = Path(__file__).with_name("tiny_package.py")
-    # -P: what lies beside the script is no library.
-    subprocess.run([sys.executable, "-P", str(script), str(folder)], check=True)
-    return read_package(folder)
+
+    def make(folder: Path) -> None:
+        script = Path(__file__).with_name("tiny_package.py")
+        # -P: what lies beside the script is no library.
+        subprocess.run([sys.executable, "-P", str(script), str(folder / "package")], check=True)
+
+    return read_package(_made_once(tmp_path_factory, "tiny", make) / "package")
+
+
+def _made_once(folders: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that ``make`` fills, once for all processes that run tests at the same time."""
+    # The folder of each process lies in one that they share.
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    root = folders.getbasetemp() if alone else folders.getbasetemp().parent
+    folder = root / name
+    with FileLock(root / f"{name}.lock"):
+        if not folder.exists():
+            partial = root / f"{name}.part"
+            partial.mkdir()
+            make(partial)
+            partial.rename(folder)
+    return folder

@@ -6,9 +6,6 @@ controller words them: pkg/controller/job/pod_failure_policy.go, matchPodFailure
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,13 +16,19 @@ from typing import Any
 import yaml
 from typer.testing import CliRunner, Result
 
+from tests.kserve.containers import Container, Ended
 from tests.kserve.worlds import PROBES, SERVICE, Stage, manifest
 from tests.platform.cluster import NAMESPACE, Cluster
+from tests.platform.kinds import CONFIGMAP
+from tests.platform.pods import Behaviour
 from weathervane.data.probes import make_probe, write_probes
 from weathervane.registry.package import DESCRIPTION
 from weathervane.registry.store import Store, package_key, probes_key
 from weathervane.registry.versions import Registry
 from weathervane.rollout.commands import app
+from weathervane.rollout.kserve import starting
+from weathervane.rollout.kserve.service import open_cluster_service
+from weathervane.rollout.plan import Plan
 from weathervane.rollout.port import Release
 
 JOB = "batch/v1/jobs"
@@ -58,7 +61,7 @@ class Site:
     store: Store
     tracking: str
     folder: Path
-    ran: list["subprocess.CompletedProcess[str]"] = field(default_factory=list)
+    ran: list[Ended] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         probes = self.folder / "probes"
@@ -83,32 +86,45 @@ class Site:
     @property
     def environment(self) -> dict[str, str]:
         """What whoever speaks to the cluster has."""
-        config = kubeconfig(self.stage.cluster, self.folder / "kubeconfig")
-        return {"KUBECONFIG": str(config), "WEATHERVANE_TEMPLATE": str(self.template)}
+        return {**self.reach("driver"), "WEATHERVANE_TEMPLATE": str(self.template)}
+
+    def reach(self, user: str) -> dict[str, str]:
+        """How somebody reaches the cluster."""
+        file = self.folder / f"kubeconfig-{user}"
+        return {"KUBECONFIG": str(kubeconfig(self.stage.cluster, file, user))}
+
+    def lay_template_down(self) -> None:
+        """Keep the template in the cluster, as the chart does."""
+        data = {"template.yaml": self.template.read_text()}
+        config = {"apiVersion": "v1", "kind": "ConfigMap", "data": data}
+        key = (CONFIGMAP, NAMESPACE, "weathervane-template")
+        self.stage.cluster.objects.create(key, config)
 
     @property
     def settings(self) -> dict[str, str]:
         """What the Secret of a Job holds."""
         return {**self.store.config.as_environment(), "MLFLOW_TRACKING_URI": self.tracking}
 
-    def drive(self, command: list[str]) -> "subprocess.CompletedProcess[str]":
-        """Run a pod's container."""
+    def container(self, command: list[str]) -> Container:
+        """Start a pod's container."""
         assert command[0] == "weathervane"
-        done = subprocess.run(
-            [sys.executable, "-m", "weathervane.cli", *command[1:], "--namespace", NAMESPACE],
-            env={**os.environ, **self.environment, **self.settings},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        self.ran.append(done)
-        return done
+        arguments = [*command[1:], "--namespace", NAMESPACE]
+        return Container(arguments, {**self.environment, **self.settings})
 
     def type(self, *arguments: str, **environment: str) -> Result:
         """What a person types, who reaches everything."""
         environment = {**self.environment, **self.settings, **environment}
         return CliRunner().invoke(app, arguments, env=environment)
+
+    def spoil(self, release: Release) -> None:
+        """Let a package fail most of what it is asked."""
+        self.stage.cluster.behaviours[release.digest] = Behaviour(error_share=0.9)
+
+    def start_as_step(self, run: str, plan: Plan) -> None:
+        """Create the Job of a pipeline's step, and wait for nothing."""
+        service = open_cluster_service(SERVICE, namespace=NAMESPACE)
+        who = "weathervane-release"
+        starting.start(service, self.new.digest, plan, image="any", who=who, name=run)
 
     @contextmanager
     def traffic(self) -> Iterator[None]:
@@ -143,7 +159,8 @@ class Site:
         cluster = self.stage.cluster
         failed = job.get("status", {}).get("failed", 0)
         cluster.objects.set_status((JOB, NAMESPACE, name), {"active": 1, "failed": failed})
-        code = self.drive(container["command"]).returncode
+        self.ran.append(self.container(container["command"]).ended())
+        code = self.ran[-1].returncode
         final = spec["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"]
         if code == 0:
             status = {"succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]}

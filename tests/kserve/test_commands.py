@@ -12,15 +12,15 @@ from kubernetes.config import kube_config
 from pydantic import TypeAdapter
 
 from tests.kserve.node import JOB, Site
-from tests.kserve.worlds import SERVICE, SHORT, Stage, await_true, manifest
+from tests.kserve.worlds import SERVICE, SHORT, Stage, await_true
 from tests.platform.cluster import NAMESPACE
-from tests.platform.kinds import CONFIGMAP
 from tests.platform.pods import Behaviour
 from weathervane.errors import ExitCode, UsageError
 from weathervane.registry.store import Store
 from weathervane.registry.versions import CHALLENGER, CHAMPION
 from weathervane.rollout.kserve.job import Driver, rollout_job
 from weathervane.rollout.kserve.rights import (
+    ABORTER_RIGHTS,
     DRIVER_RIGHTS,
     DRIVER_RIGHTS_IN_KSERVE,
     STARTER_RIGHTS,
@@ -58,18 +58,23 @@ def written(plan: Plan, folder: Path) -> str:
 
 def drive(site: Site, digest: str, *more: str) -> Any:
     text = TypeAdapter(Plan).dump_json(QUICK).decode()
-    return site.type("drive", digest, "--who", "anna", "--plan-json", text, *HERE, *more)
+    drive = ("drive", digest, "--who", "anna", "--plan-json", text, *HERE)
+    return site.type(*drive, *more)
 
 
 def jobs(site: Site) -> list[Any]:
     return site.stage.cluster.objects.of_kind(JOB, NAMESPACE)
 
 
+@knative
 def test_a_rollout_that_is_started_is_driven_by_its_job_to_the_end(site: Site, tmp_path):
+    """In Standard mode: each way to start one, in test_ways."""
     site.registry.set_alias(SERVICE, CHALLENGER, site.new.digest)
     summary = tmp_path / "summary.md"
-    rights = STARTER_RIGHTS | DRIVER_RIGHTS | DRIVER_RIGHTS_IN_KSERVE
-    site.stage.cluster.api.roles = {"driver": set(rights)}
+    site.stage.cluster.api.roles = {
+        "driver": STARTER_RIGHTS | DRIVER_RIGHTS,
+        "driver@kserve": DRIVER_RIGHTS_IN_KSERVE,
+    }
     start = ("start", "--plan", written(QUICK, tmp_path), "--image", IMAGE, *HERE)
 
     with site.traffic(), site.node():
@@ -92,25 +97,62 @@ def test_a_rollout_that_is_started_is_driven_by_its_job_to_the_end(site: Site, t
 def test_a_bad_package_is_taken_back_with_its_code_and_again_is_said_once(site: Site):
     site.stage.cluster.behaviours[site.new.digest] = Behaviour(error_share=0.9)
     with site.traffic():
-        assert drive(site, site.new.digest).exit_code == ExitCode.ROLLED_BACK
+        assert drive(site, site.new.digest, "--name", "r-1").exit_code == ExitCode.ROLLED_BACK
         assert site.stage.settled(site.old)
-        first = site.stage.rollout().last()
-        assert first is not None
-        again = drive(site, site.new.digest, "--again", first.id)
-        assert again.exit_code == ExitCode.ROLLED_BACK
+        again = ("--name", "r-2", "--again")
+        assert drive(site, site.new.digest, *again).exit_code == ExitCode.ROLLED_BACK
         second = site.stage.rollout().last()
         assert second is not None
-        assert second.id != first.id
+        assert second.id == "r-2"
         # A pod that is started again after its rollout has ended begins no other one.
-        again = drive(site, site.new.digest, "--again", first.id)
-        assert again.exit_code == ExitCode.ROLLED_BACK
+        assert drive(site, site.new.digest, *again).exit_code == ExitCode.ROLLED_BACK
 
     assert site.stage.rollout().last() == second
 
 
+@knative
+def test_a_package_that_is_not_in_the_store_ends_its_job_at_once_with_its_address(site: Site):
+    digest = "e" * 64
+
+    with site.node():
+        done = site.type("start", digest, "--image", IMAGE, *HERE)
+
+    assert done.exit_code == ExitCode.PACKAGE_REFUSED, (done.output, site.ran)
+    (pod,) = site.ran
+    assert f"there is no package {digest} in the store" in pod.stderr
+    assert site.stage.rollout().last() is None
+
+
+@knative
+def test_an_abort_before_the_jobs_rollout_has_begun_ends_it_before_it_changes_anything(
+    site: Site, tmp_path
+):
+    site.stage.cluster.api.roles = {"driver": ABORTER_RIGHTS | STARTER_RIGHTS}
+    plan = ("--plan", written(QUICK, tmp_path))
+    site.type("start", site.new.digest, *plan, "--no-wait", "--image", IMAGE, *HERE)
+    (job,) = jobs(site)
+
+    aborted = site.type("abort", "--why", "wrong package", "--who", "carla", *HERE)
+    before = site.stage.cluster.isvc(SERVICE)["metadata"]["generation"]
+    with site.node():
+        await_true(lambda: site.ran, seconds=60)
+
+    assert f"Job {job['metadata']['name']} has not begun yet" in aborted.output
+    assert site.ran[0].returncode == ExitCode.ROLLED_BACK
+    assert site.stage.cluster.isvc(SERVICE)["metadata"]["generation"] == before
+    last = site.stage.rollout().last()
+    assert last is not None
+    assert last.why == "aborted: wrong package (carla)"
+    assert last.id == job["metadata"]["labels"]["weathervane/rollout"]
+    assert ("list", "jobs.batch") in site.stage.cluster.api.used["driver"]
+    # Once more there is nothing to end.
+    again = site.type("abort", "--why", "wrong package", *HERE)
+    assert "no rollout runs" in again.output
+
+
 def test_who_starts_makes_exactly_the_job_and_needs_no_more_than_jobs(site: Site):
     cluster = site.stage.cluster
-    cluster.api.roles = {"driver": set(STARTER_RIGHTS)}
+    cluster.api.roles = {"driver": STARTER_RIGHTS}
     before = len(cluster.api.calls)
 
     done = site.type(
@@ -121,11 +163,27 @@ def test_who_starts_makes_exactly_the_job_and_needs_no_more_than_jobs(site: Site
     assert done.exit_code == ExitCode.DONE, done.exception
     (job,) = jobs(site)
     steps = {"Knative": (10, 25, 50), "Standard": ()}[site.stage.mode]
-    wanted = rollout_job(SERVICE, site.new.digest, Plan(steps=steps), Driver(image=IMAGE), who="ci")
+    rollout = job["metadata"]["labels"]["weathervane/rollout"]
+    wanted = rollout_job(
+        *(SERVICE, site.new.digest, Plan(steps=steps), Driver(image=IMAGE)),
+        rollout=rollout,
+        who="ci",
+    )
     assert job["spec"] == wanted["spec"]
     assert job["metadata"]["labels"] == wanted["metadata"]["labels"]
     assert job["metadata"]["name"] in done.output
     assert [call.resource for call in cluster.api.calls[before:]] == ["jobs.batch"]
+
+
+@knative
+def test_a_plan_is_explained_with_the_steps_of_its_mode_and_the_traffic_of_the_cluster(site: Site):
+    with site.traffic():
+        explained = site.type("plan", *HERE)
+
+    assert explained.exit_code == ExitCode.DONE, explained.exception
+    assert "at 50 %: " in explained.output
+    assert "at 100 %" not in explained.output
+    assert "requests/s" in explained.output
 
 
 @knative
@@ -153,17 +211,13 @@ def test_what_cannot_go_well_is_refused_before_any_write(
 
 @knative
 def test_the_template_that_the_job_gets_serves_who_names_none(site: Site):
-    key = (CONFIGMAP, NAMESPACE, "weathervane-template")
     start = ("start", site.new.digest, "--no-wait", "--image", IMAGE, *HERE)
 
     refused = site.type(*start, WEATHERVANE_TEMPLATE="")
     assert isinstance(refused.exception, UsageError)
     assert "give --template" in str(refused.exception)
 
-    text = yaml.safe_dump(manifest("Knative"))
-    site.stage.cluster.objects.create(
-        key, {"apiVersion": "v1", "kind": "ConfigMap", "data": {"template.yaml": text}}
-    )
+    site.lay_template_down()
     assert site.type(*start, WEATHERVANE_TEMPLATE="").exit_code == ExitCode.DONE
 
 

@@ -15,7 +15,6 @@ from tests.kserve.worlds import (
     SHORT,
     Killed,
     MortalApi,
-    Stage,
     api,
     await_true,
 )
@@ -111,9 +110,7 @@ def test_of_two_who_start_at_once_one_drives_and_the_other_is_told(stage):
     told: list[object] = []
 
     def start(release: Release) -> None:
-        mine = Stage.__new__(Stage)
-        mine.__dict__.update(stage.__dict__)
-        mine.open()
+        mine = stage.another()
         try:
             told.append(mine.run(release, SHORT).promoted)
         except RolloutRunningError as error:
@@ -174,9 +171,7 @@ def test_who_lost_the_claim_unknowingly_can_change_nothing_any_more(stage):
         stage.deployment.start_canary(NEW)
         stage.await_ready()
         # Anna's process is stopped for a while; her claim runs out, and Boris takes over.
-        taken = Stage.__new__(Stage)
-        taken.__dict__.update(stage.__dict__)
-        taken.open()
+        taken = stage.another()
         taken.notebook.take("boris 1")
         before = stage.cluster.isvc(SERVICE)
 

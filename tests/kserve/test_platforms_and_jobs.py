@@ -12,8 +12,10 @@ from weathervane.errors import DeploymentError, ExitCode, UsageError
 from weathervane.rollout.kserve.job import Driver, create_job, follow_job, rollout_job
 from weathervane.rollout.kserve.modes import open_deployment
 from weathervane.rollout.kserve.notebook import Notebook
-from weathervane.rollout.kserve.rights import STARTER_RIGHTS
+from weathervane.rollout.kserve.rights import ASKER_RIGHTS, STARTER_RIGHTS
+from weathervane.rollout.kserve.service import ClusterService
 from weathervane.rollout.plan import Plan
+from weathervane.rollout.wishes import Kind, make_request
 
 pytestmark = pytest.mark.process
 
@@ -77,7 +79,8 @@ def test_who_starts_a_rollout_creates_a_job_and_reads_it_and_needs_nothing_else(
     cluster.api.roles = {"ci": set(STARTER_RIGHTS)}
     ci = api(cluster, who="ci")
     driver = Driver(image="weathervane:0.1.0")
-    name = create_job(ci, SERVICE, rollout_job(SERVICE, OLD.digest, Plan(), driver, who="ci"))
+    job = rollout_job(SERVICE, OLD.digest, Plan(), driver, rollout="r-1", who="ci")
+    name = create_job(ci, job)
     said: list[str] = []
 
     def end() -> None:
@@ -91,3 +94,34 @@ def test_who_starts_a_rollout_creates_a_job_and_reads_it_and_needs_nothing_else(
     assert follow_job(ci, name, said.append) is ExitCode.ROLLED_BACK
     assert cluster.api.used["ci"] == STARTER_RIGHTS
     assert said
+
+
+def test_who_follows_a_job_bears_an_api_server_that_is_away(cluster):
+    """The Job goes on by itself, so nobody who waits for it gives up."""
+    who = api(cluster)
+    job = rollout_job(SERVICE, OLD.digest, Plan(), Driver(image="any"), rollout="r-1", who="ci")
+    name = create_job(who, job)
+    said: list[str] = []
+
+    def announce(line: str) -> None:
+        said.append(line)
+        if "running" in line:
+            cluster.api.faults.down = True
+        elif "does not answer" in line:
+            done = {"succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]}
+            cluster.objects.set_status((JOB, NAMESPACE, name), done)
+            cluster.api.faults.down = False
+
+    assert follow_job(who, name, announce) is ExitCode.DONE
+    assert f"{name}: the API server does not answer; the Job goes on by itself" in said
+
+
+def test_who_asks_of_a_rollout_that_is_the_first_one_there_uses_each_right_to_ask(cluster):
+    cluster.api.roles = {"asker": ASKER_RIGHTS}
+    journal = ClusterService(api(cluster, who="asker"), SERVICE).journal
+
+    for why in ("wrong package", "really"):
+        journal.ask(make_request("r-1", Kind.ABORT, "anna", why).as_mapping())
+
+    assert [request["why"] for request in journal.asked()] == ["wrong package", "really"]
+    assert cluster.api.used == {"asker": ASKER_RIGHTS}

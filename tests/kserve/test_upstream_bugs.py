@@ -28,19 +28,6 @@ def asked_to_end(stage: Stage, weight: int) -> None:
     stage.clock.asleep.append(ask)
 
 
-def taken_by(stage: Stage, digest: str) -> int:
-    """Requests that pods of a package have answered, by their own figures."""
-    total = 0
-    for revision in list(stage.cluster.workloads._pods.values()):
-        if revision.group.uri.endswith(digest):
-            told = revision.server._metrics._registry.get_sample_value(
-                "weathervane_request_seconds_count",
-                revision.server._about,
-            )
-            total += int(told or 0)
-    return total
-
-
 def test_argo_4841_an_abort_leaves_no_weight_on_the_canary(stage):
     asked_to_end(stage, 50)
 
@@ -119,7 +106,7 @@ def test_argo_1665_an_aborted_canary_gets_no_traffic_from_the_next_rollout(stage
     asked_to_end(stage, 50)
     stage.run(NEW)
     stage.cluster.behaviours[OTHER.digest] = Behaviour(fails_to_load="broken")
-    before = taken_by(stage, NEW.digest)
+    before = stage.taken_by(NEW.digest)
 
     stage.deployment.start_canary(OTHER)
     if stage.mode == "Knative":
@@ -131,10 +118,10 @@ def test_argo_1665_an_aborted_canary_gets_no_traffic_from_the_next_rollout(stage
     assert stage.cluster.send(SERVICE, 500) == 500
     assert stage.serving == {OLD.digest: 100}
     # Its pods may be gone by now, and what they counted with them.
-    assert taken_by(stage, NEW.digest) <= before
+    assert stage.taken_by(NEW.digest) <= before
 
 
-def test_flagger_1898_a_rollback_onto_a_broken_stable_is_not_called_healthy(stage):
+def test_flagger_1898_1931_a_rollback_onto_a_broken_stable_is_not_called_healthy(stage):
     stable = stage.deployment.observe().stable
     assert stable is not None
     stage.deployment.start_canary(NEW)
@@ -185,6 +172,16 @@ def test_flagger_30_a_revision_that_changes_in_mid_rollout_is_not_judged_as_the_
     assert not state.ended
 
 
+def test_flagger_1035_1689_without_traffic_the_analysis_ends_and_promotes_nothing(cluster, mode):
+    stage = Stage(cluster, mode, requests_per_second=0)
+
+    outcome = stage.run()
+
+    assert not outcome.promoted
+    assert "no traffic at all" in outcome.why
+    assert stage.settled(OLD)
+
+
 def test_kserve_2130_no_request_leaks_to_a_revision_that_was_given_none(stage):
     stage.cluster.behaviours[NEW.digest] = Behaviour(ready_after_seconds=0.05)
     stage.deployment.start_canary(NEW)
@@ -192,13 +189,13 @@ def test_kserve_2130_no_request_leaks_to_a_revision_that_was_given_none(stage):
     while time.monotonic() < until:
         assert stage.cluster.send(SERVICE, 20) == 20
 
-    assert taken_by(stage, NEW.digest) == 0
+    assert stage.taken_by(NEW.digest) == 0
     canary = stage.deployment.observe().canary
     assert canary is not None
     assert canary.ready
 
 
-def test_kserve_2040_a_failed_canary_falls_back_to_what_was_stable_and_to_nothing_older(stage):
+def test_kserve_2040_2097_a_failed_canary_falls_back_to_what_was_stable_and_to_nothing_older(stage):
     assert stage.run(NEW).promoted
     stage.cluster.behaviours[OTHER.digest] = Behaviour(error_share=0.5)
 
@@ -206,4 +203,4 @@ def test_kserve_2040_a_failed_canary_falls_back_to_what_was_stable_and_to_nothin
 
     assert stage.settled(NEW)
     stage.cluster.send(SERVICE, 100)
-    assert taken_by(stage, OLD.digest) == 0
+    assert stage.taken_by(OLD.digest) == 0

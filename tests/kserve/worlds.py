@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -55,6 +56,7 @@ PACE = Pace(
     longest_pause_seconds=0.1,
     act_seconds=10,
     look_seconds=0.005,
+    follow_seconds=0.02,
 )
 
 
@@ -164,6 +166,7 @@ class Stage:
     said: list[str] = field(default_factory=list)
     told: list[dict[str, Any]] = field(default_factory=list)
     lease_seconds: int = 1
+    pace: Pace = PACE
 
     def __post_init__(self) -> None:
         self.clock = TrafficClock(self.cluster, self.requests_per_second)
@@ -173,7 +176,7 @@ class Stage:
 
     def open(self, through: Api | None = None, **predictor: Any) -> None:
         """As a new process does."""
-        self.api = through or api(self.cluster)
+        self.api = through or api(self.cluster, pace=self.pace)
         self.notebook = Notebook(self.api, SERVICE)
         self.deployment: KnativeDeployment | StandardDeployment = open_deployment(
             self.api, self.notebook, SERVICE, template(self.mode, **predictor)
@@ -184,6 +187,16 @@ class Stage:
             Events(self.api, SERVICE),
             tell=lambda entry: self.told.append(dict(entry)),
         )
+
+    def another(self) -> "Stage":
+        """Another process that looks at the same service."""
+        other = copy(self)
+        other.open()
+        return other
+
+    def taken_by(self, digest: str) -> int:
+        """Requests that the pods of a package have answered, by their own figures."""
+        return self.cluster.workloads.taken_by(digest)
 
     def deploy(self, release: Release) -> None:
         self.deployment.start_canary(release)

@@ -42,7 +42,7 @@ class Cluster:
             self.objects, self.workloads, gateway_api, splits=version >= "v0.21"
         )
         self.paused = threading.Event()  # the controllers, not the API server
-        self.api = ApiServer(self.objects)
+        self.api = ApiServer(self.objects, home=NAMESPACE)
         self.trouble: list[BaseException] = []
         self._default_mode = default_mode
         self._chance = random.Random(1)

@@ -38,6 +38,8 @@ class PodServer:
         self._about = {"model": model, "revision": revision, "digest": digest}
         self._owed_errors = 0.0
         self.readable = True
+        # What it tells Prometheus passes through here; an OSError is an endpoint that fails.
+        self.said: Callable[[bytes], bytes] = bytes
         self.restart()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -62,6 +64,12 @@ class PodServer:
             self._metrics.answered(code, self.behaviour.latency_seconds)
         return requests - failed
 
+    @property
+    def taken(self) -> int:
+        """Requests that it has answered, by its own figures."""
+        name = "weathervane_request_seconds_count"
+        return int(self._metrics._registry.get_sample_value(name, self._about) or 0)
+
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
@@ -80,7 +88,10 @@ class PodServer:
                 if self.path != "/metrics" or not pod.readable:
                     self._answer(503, b"")
                     return
-                self._answer(200, pod._metrics.exposition())
+                try:
+                    self._answer(200, pod.said(pod._metrics.exposition()))
+                except OSError:
+                    self._answer(503, b"")
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))

@@ -5,6 +5,7 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/
 
 import json
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 from tests.platform.objects import Change, Key, Object, Objects, RefusedError, not_found
 
 _APPLY = "application/apply-patch+yaml"
+_REVIEWS = {f"authorization.k8s.io/v1/{name}subjectaccessreviews" for name in ("self", "local")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,7 @@ class Call:
     body: Any
     content_type: str
     token: str
+    accept: str = ""
 
     @property
     def resource(self) -> str:
@@ -97,10 +100,24 @@ class Faults:
             return Fault(status=500) if fault.status == 409 and not call.writes else fault
 
 
-class ApiServer:
-    """``roles`` name for each token the (verb, resource) pairs that it may use; None: no check."""
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
 
-    def __init__(self, objects: Objects) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that was killed in the middle of a call is no trouble of ours."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class ApiServer:
+    """``roles`` name for each token the (verb, resource) pairs that it may use; None: no check.
+
+    They count in the namespace ``home``; elsewhere those of ``token@namespace`` do, and ``used``
+    tells the two apart in the same way.
+    """
+
+    def __init__(self, objects: Objects, home: str) -> None:
+        self.home = home
         self.objects = objects
         self.faults = Faults()
         self.calls: list[Call] = []
@@ -110,8 +127,7 @@ class ApiServer:
         self.stale: dict[str, int] = {}
         self.stale_share = 1.0
         self._chance = random.Random(7)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.01,), daemon=True
         )
@@ -128,6 +144,8 @@ class ApiServer:
 
     def carry_out(self, call: Call) -> tuple[int, Object]:
         """The answer to a call that has the right to be answered."""
+        if call.key[0] in _REVIEWS:
+            return 201, self._review(call)
         self._authorize(call)
         if call.method == "GET":
             return 200, self._read(call)
@@ -145,16 +163,34 @@ class ApiServer:
             return 200, self.objects.delete(call.key, preconditions)
         raise RefusedError(415, "UnsupportedMediaType", f"{call.method} of {call.content_type}")
 
+    def _allows(self, user: str, right: tuple[str, str], namespace: str) -> bool:
+        who = user if namespace == self.home else f"{user}@{namespace}"
+        return self.roles is None or right in self.roles.get(who, set())
+
+    def _review(self, call: Call) -> Object:
+        """Anybody may ask about themselves, and about others who has the right.
+
+        https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
+        """
+        if call.key[1]:
+            self._authorize(call)
+        asked = call.body["spec"]["resourceAttributes"]
+        group = f".{asked['group']}" if asked["group"] else ""
+        right = (asked["verb"], f"{asked['resource']}{group}")
+        user = call.body["spec"].get("user", call.token)
+        return {**call.body, "status": {"allowed": self._allows(user, right, asked["namespace"])}}
+
     def _authorize(self, call: Call) -> None:
-        right = (call.verb, call.resource)
-        if self.roles is not None and right not in self.roles.get(call.token, set()):
+        right, namespace = (call.verb, call.resource), call.key[1]
+        who = call.token if namespace == self.home else f"{call.token}@{namespace}"
+        if not self._allows(call.token, right, namespace):
             raise RefusedError(
                 403,
                 "Forbidden",
                 f'{call.resource} "{call.key[2]}" is forbidden: User "{call.token}" cannot '
                 f'{call.verb} resource "{call.resource}" in the namespace "{call.key[1]}"',
             )
-        self.used.setdefault(call.token, set()).add(right)
+        self.used.setdefault(who, set()).add(right)
 
     def _read(self, call: Call) -> Object:
         kind, namespace, name = call.key
@@ -167,6 +203,10 @@ class ApiServer:
         for term in filter(None, call.query.get("labelSelector", "").split(",")):
             label, _, value = term.partition("=")
             items = [i for i in items if i["metadata"].get("labels", {}).get(label) == value]
+        if "PartialObjectMetadataList" in call.accept:
+            items = [{"metadata": item["metadata"]} for item in items]
+        # The items of a list say neither their kind nor its version.
+        items = [{k: v for k, v in i.items() if k not in ("apiVersion", "kind")} for i in items]
         return {"metadata": {"resourceVersion": str(self.objects.version)}, "items": items}
 
     def _stale(self, key: Key, lag: int) -> Object:
@@ -253,6 +293,7 @@ class ApiServer:
                     body=json.loads(body) if body else None,
                     content_type=self.headers.get("Content-Type", ""),
                     token=self.headers.get("Authorization", "").removeprefix("Bearer "),
+                    accept=self.headers.get("Accept", ""),
                 )
 
             def _fail(self, fault: Fault) -> None:
@@ -315,6 +356,8 @@ def _key(path: str) -> Key:
     parts = path.strip("/").split("/")
     group = "/".join(parts[1:3]) if parts[0] == "apis" else parts[1]
     rest = parts[3:] if parts[0] == "apis" else parts[2:]
+    if len(rest) == 1:
+        return (f"{group}/{rest[0]}", "", "")
     if len(rest) < 3 or rest[0] != "namespaces":
         raise ValueError(f"no namespaced resource: {path}")
     return (f"{group}/{rest[2]}", rest[1], rest[3] if len(rest) > 3 else "")

@@ -99,6 +99,11 @@ class Workloads:
     def available(self, group: str) -> list[Pod]:
         return [pod for pod in self.of(group) if pod.ready]
 
+    def taken_by(self, digest: str) -> int:
+        """Requests that the pods of a package have answered."""
+        pods = list(self._pods.values())
+        return sum(pod.server.taken for pod in pods if pod.group.uri.endswith(digest))
+
     def close(self) -> None:
         for pod in self._pods.values():
             pod.server.close()

@@ -8,9 +8,17 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from weathervane.doctor.manifests import Finding, Manifests
-from weathervane.rollout.kserve.rights import DRIVER_RIGHTS
+from weathervane.doctor.manifests import Finding, Manifest, Manifests
+from weathervane.rollout.kserve.installed import (
+    CONFIG,
+    CONTROLLER,
+    KSERVE,
+    SPLITS_SINCE,
+    controller_version,
+)
+from weathervane.rollout.kserve.rights import granted, needed
 from weathervane.rollout.kserve.template import MODE, digest_of, mode_of
+from weathervane.rollout.plan import Plan, Strategy
 
 # KServe pkg/credentials/s3/s3_secret.go
 _S3 = "serving.kserve.io/s3-"
@@ -18,10 +26,11 @@ _S3_NAMES = frozenset(
     {"endpoint", "region", "verifyssl", "usehttps", "usevirtualbucket", "useaccelerate"}
     | {"useanoncredential", "cabundle-configmap", "cabundle"}
 )
+# An object of ours says by this annotation which Secrets it makes on the cluster, with commas.
+MAKES_SECRETS = "weathervane/makes-secrets"
 # Gone with Knative 1.19; pkg/queue/request_metric.go has the new one.
 _OLD_METRICS = ("revision_request_count", "revision_request_latencies", "revision_app_request")
 _NEW_METRIC = "kn_serving_invocation_duration_seconds (label kn_revision_name)"
-_DRIVER = "weathervane-rollout"
 
 
 def check_s3_annotations(manifests: Manifests) -> Iterator[Finding]:
@@ -47,12 +56,18 @@ def check_s3_annotations(manifests: Manifests) -> Iterator[Finding]:
 
 def check_service_accounts(manifests: Manifests) -> Iterator[Finding]:
     """The storage initializer gets the secrets of the service account and no others."""
+    made = {
+        name.strip()
+        for manifest in manifests
+        for name in manifest.annotations.get(MAKES_SECRETS, "").split(",")
+    }
     for isvc in manifests.of("InferenceService"):
         predictor = isvc.spec.get("predictor") or {}
         uri = str((predictor.get("model") or {}).get("storageUri") or "")
         account = predictor.get("serviceAccountName")
         if account is None:
-            if uri.startswith("s3://"):
+            # A template names no package: the rollout puts one of an S3 store there.
+            if not uri or uri.startswith("s3://"):
                 yield Finding(
                     where=str(isvc),
                     what="it loads from S3 without a serviceAccountName: no credentials reach it",
@@ -75,11 +90,12 @@ def check_service_accounts(manifests: Manifests) -> Iterator[Finding]:
                 cure="name the S3 secret under secrets",
             )
         for secret in listed:
-            if manifests.find("Secret", str(secret)) is None:
+            if secret not in made and manifests.find("Secret", str(secret)) is None:
                 yield Finding(
                     where=str(found),
                     what=f"its secret {secret} does not exist",
-                    cure=f"add Secret {secret}, or name the right one",
+                    cure=f"add Secret {secret}, or name the right one; what makes it on the "
+                    f"cluster says so by the annotation {MAKES_SECRETS}",
                 )
 
 
@@ -116,12 +132,8 @@ def check_modes(manifests: Manifests) -> Iterator[Finding]:
 
 def check_gateway(manifests: Manifests) -> Iterator[Finding]:
     """Standard mode splits by an HTTPRoute, which KServe makes only when it is told to."""
-    standard = [
-        isvc
-        for isvc in manifests.of("InferenceService")
-        if mode_of(isvc.annotations.get(MODE, "")) == "Standard"
-    ]
-    config = manifests.find("ConfigMap", "inferenceservice-config")
+    standard = list(in_mode(manifests, "Standard"))
+    config = manifests.find("ConfigMap", CONFIG)
     if not standard or config is None:
         return
     ingress = _json((config.body.get("data") or {}).get("ingress"))
@@ -130,6 +142,27 @@ def check_gateway(manifests: Manifests) -> Iterator[Finding]:
             where=str(config),
             what=f"enableGatewayApi is off: {standard[0].name} gets all traffic, its canary none",
             cure="set enableGatewayApi to true under ingress",
+        )
+
+
+def check_version(manifests: Manifests) -> Iterator[Finding]:
+    """Before 0.21 Standard mode takes a canary and sends it nothing (kserve#5912)."""
+    controller = manifests.find("Deployment", CONTROLLER)
+    if controller is None or not any(in_mode(manifests, "Standard")):
+        return
+    version = controller_version(controller.body)
+    if version is None:
+        yield Finding(
+            where=str(controller),
+            what="its image does not tell KServe's version: a rollout refuses what it cannot know",
+            cure="use an image with its version as tag",
+        )
+    elif version < SPLITS_SINCE:
+        yield Finding(
+            where=str(controller),
+            what=f"KServe {'.'.join(map(str, version))} accepts a canary in Standard mode and "
+            "sends it no traffic",
+            cure="update to 0.21 or newer, or use Knative mode",
         )
 
 
@@ -161,9 +194,7 @@ def check_seccomp(manifests: Manifests) -> Iterator[Finding]:
 
 def check_scraping(manifests: Manifests) -> Iterator[Finding]:
     """What Prometheus asks through the queue proxy counts as traffic (kserve#3591)."""
-    for isvc in manifests.of("InferenceService"):
-        if mode_of(isvc.annotations.get(MODE, "")) != "Knative":
-            continue
+    for isvc in in_mode(manifests, "Knative"):
         for name in ("enable-prometheus-scraping", "enable-metric-aggregation"):
             if str(isvc.annotations.get(f"serving.kserve.io/{name}")).lower() == "true":
                 yield Finding(
@@ -188,23 +219,45 @@ def check_digests(manifests: Manifests) -> Iterator[Finding]:
 
 
 def check_rights(manifests: Manifests) -> Iterator[Finding]:
-    """The Job that drives a rollout needs each of its rights, or stops in the middle."""
-    for role in manifests.of("Role", "ClusterRole"):
-        if role.name != _DRIVER:
+    """Whoever takes part in a rollout needs each right of its role, and no other."""
+    for manifest in manifests.of("Role", "ClusterRole"):
+        in_kserve = manifest.metadata.get("namespace") == KSERVE
+        wanted = needed(manifest.name, in_kserve=in_kserve)
+        if wanted is None:
             continue
-        granted = {
-            (verb, resource if not group else f"{resource}.{group}")
-            for rule in role.body.get("rules") or []
-            for group in rule.get("apiGroups") or []
-            for resource in rule.get("resources") or []
-            for verb in rule.get("verbs") or []
-        }
-        for verb, resource in sorted(DRIVER_RIGHTS - granted):
+        allowed = frozenset(granted(manifest.body.get("rules") or []))
+        for verb, resource in sorted(wanted - allowed):
             yield Finding(
-                where=str(role),
+                where=str(manifest),
                 what=f"it does not allow to {verb} {resource}",
                 cure="add the rule; docs/rollout-on-kserve.md lists them all",
             )
+        for verb, resource in sorted(allowed - wanted):
+            yield Finding(
+                where=str(manifest),
+                what=f"it allows to {verb} {resource}, which nothing of ours does",
+                cure="take the rule away; docs/rollout-on-kserve.md lists what is needed",
+            )
+
+
+def check_plan(manifests: Manifests, plan: Plan) -> Iterator[Finding]:
+    """Knative takes stable down at 100 %, so a plan that goes there is refused at its start."""
+    # A canary without steps gets those of the mode.
+    weights = plan.weights if plan.steps or plan.strategy is not Strategy.CANARY else ()
+    for isvc in in_mode(manifests, "Knative"):
+        if 100 in weights:
+            yield Finding(
+                where=str(isvc),
+                what=f"the plan's steps {list(weights)} end at 100, and it is in Knative mode",
+                cure="end the steps below 100, or serve it in Standard mode",
+            )
+
+
+def in_mode(manifests: Manifests, mode: str) -> Iterator[Manifest]:
+    """The InferenceServices that say to be in this mode."""
+    for isvc in manifests.of("InferenceService"):
+        if mode_of(isvc.annotations.get(MODE, "")) == mode:
+            yield isvc
 
 
 CHECKS: tuple[Callable[[Manifests], Iterator[Finding]], ...] = (
@@ -212,6 +265,7 @@ CHECKS: tuple[Callable[[Manifests], Iterator[Finding]], ...] = (
     check_service_accounts,
     check_modes,
     check_gateway,
+    check_version,
     check_metrics,
     check_seccomp,
     check_scraping,
@@ -221,8 +275,9 @@ CHECKS: tuple[Callable[[Manifests], Iterator[Finding]], ...] = (
 
 
 def examine(manifests: Manifests) -> list[Finding]:
-    """Every finding of every check, in their order."""
-    return [finding for check in CHECKS for finding in check(manifests)]
+    """Every finding of every check, in their order, each once."""
+    found = (finding for check in CHECKS for finding in check(manifests))
+    return list(dict.fromkeys(found))
 
 
 def _told_digest(args: list[Any]) -> str:

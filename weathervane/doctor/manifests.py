@@ -10,7 +10,9 @@ from typing import Any
 
 import yaml
 
+from weathervane.config import parse_yaml
 from weathervane.errors import UsageError
+from weathervane.rollout.kserve.template import TEMPLATE, TEMPLATE_KEY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,14 +57,14 @@ class Manifest:
         return self.body.get("spec") or {}
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.kind} {self.name}"
+        return f"{self.where}: {self.kind} {self.name}".rstrip()
 
 
 class Manifests:
     """Objects that belong together."""
 
     def __init__(self, every: Iterable[Manifest]) -> None:
-        self._every = tuple(every)
+        self._every = tuple(found for manifest in every for found in _with_template(manifest))
 
     def __iter__(self) -> Iterator[Manifest]:
         return iter(self._every)
@@ -74,6 +76,15 @@ class Manifests:
     def find(self, kind: str, name: str) -> Manifest | None:
         """One object, or None."""
         return next((m for m in self.of(kind) if m.name == name), None)
+
+
+def _with_template(manifest: Manifest) -> Iterator[Manifest]:
+    """The template that a ConfigMap of ours holds is a manifest as well."""
+    yield manifest
+    if (manifest.kind, manifest.name) == ("ConfigMap", TEMPLATE):
+        text = (manifest.body.get("data") or {}).get(TEMPLATE_KEY) or ""
+        where = f"{manifest.where}: ConfigMap {TEMPLATE}"
+        yield Manifest(where, parse_yaml(text, where))
 
 
 def read_manifests(folder: Path) -> Manifests:

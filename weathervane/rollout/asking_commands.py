@@ -1,11 +1,14 @@
 """``weathervane rollout abort|pause|resume|approve|promote``: what people ask of a rollout."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from weathervane.rollout.options import Context, Model, Namespace, TemplateFile, Who, named
 from weathervane.rollout.wishes import Kind
+
+if TYPE_CHECKING:
+    from weathervane.rollout.kserve.service import ClusterService
 
 Why = Annotated[str, typer.Option(help="The reason, for the record.")]
 
@@ -27,9 +30,16 @@ def abort(
 
     service = find_service(model, namespace=namespace, context=context, template=template)
     outcome = service.rollout(typer.echo).abort(named(who), why)
-    if outcome is None:
+    pending = []
+    if outcome is None and (namespace or context):
+        from weathervane.rollout.kserve.starting import end_pending
+
+        pending = end_pending(cast("ClusterService", service), who=named(who), why=why)
+    for job in pending:
+        typer.echo(f"Job {job} has not begun yet: it will end before it changes anything")
+    if outcome is None and not pending:
         typer.echo("no rollout runs: nothing to take back")
-    elif outcome.promoted:
+    elif outcome is not None and outcome.promoted:
         typer.echo("it came too late: the canary is stable already")
 
 

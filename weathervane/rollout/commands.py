@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from weathervane.errors import ExitCode, PlatformError, UsageError
 from weathervane.rollout import asking_commands, telling_commands
-from weathervane.rollout.kserve.commands import digest_named, drive, start_job
+from weathervane.rollout.kserve.commands import drive
 from weathervane.rollout.options import (
     Context,
     Model,
@@ -21,6 +22,7 @@ from weathervane.rollout.options import (
 if TYPE_CHECKING:
     from weathervane.rollout.kserve.service import ClusterService
     from weathervane.rollout.outcome import Outcome
+    from weathervane.rollout.plan import Plan
     from weathervane.rollout.service import LocalService
 
 app = typer.Typer(
@@ -43,7 +45,11 @@ Summary = Annotated[
 @app.command()
 def start(
     package: Annotated[
-        str, typer.Argument(help="challenger, champion, or a package's digest.")
+        str,
+        typer.Argument(
+            help="challenger, champion, previous (what was served before what is now), or a "
+            "package's digest; its first 8 digits or more do when the history knows it."
+        ),
     ] = "challenger",
     *,
     plan: PlanFile = None,
@@ -76,21 +82,27 @@ def start(
     goes on when this command is interrupted.
     """
     from weathervane.data.probes import read_probes
-    from weathervane.errors import UsageError
+    from weathervane.rollout.history import find_package
     from weathervane.rollout.places import find_service
     from weathervane.rollout.release import fetch_probes, repair_champion, resolve, roll_out
     from weathervane.rollout.service import LocalService
 
     how = read_plan(plan)
     service = find_service(model, namespace=namespace, context=context, template=template)
+    package = find_package(service.record, package)
     if not isinstance(service, LocalService):
         if probes or replay:
             raise UsageError("a Job reads no folder of this machine: leave --probes, --replay out")
-        digest = digest_named(service, package)
-        job = start_job(service, digest, how, image=image, who=named(who), again=again)
-        typer.echo(f"Job {job} rolls {digest[:12]} out")
-        if wait:
-            _end_as(service, job, digest, summary)
+        _start_job(
+            service,
+            package,
+            how,
+            image=image,
+            who=named(who),
+            again=again,
+            wait=wait,
+            summary=summary,
+        )
         return
     if repaired := repair_champion(service.deployment, service.registry, model):
         typer.echo(f"alias champion lagged behind: it names {repaired[:12]} now")
@@ -156,14 +168,27 @@ def plan(
         typer.Option(min=0, help="Requests a second; default: measured for three seconds."),
     ] = None,
     model: Model = "weather",
+    namespace: Namespace = "",
+    context: Context = "",
+    template: TemplateFile = None,
 ) -> None:
     """Explain what a plan does, what its probes can see, and how long it takes."""
     from weathervane.data.probes import read_probes
     from weathervane.rollout.explain import explain
+    from weathervane.rollout.places import find_service
+    from weathervane.rollout.service import LocalService
 
     how = read_plan(plan)
     number = len(read_probes(probes)) if probes else None
-    traffic = _measured(model) if rate is None else rate
+    try:
+        service = find_service(model, namespace=namespace, context=context, template=template)
+        if not isinstance(service, LocalService):
+            how = service.suited(how)
+            service.check_plan(how)
+        traffic = _measured(service) if rate is None else rate
+    except PlatformError:
+        # No platform runs, or it does not answer: a plan can be explained without its traffic.
+        traffic = rate
     for line in explain(how, probes=number, requests_per_second=traffic):
         typer.echo(line)
 
@@ -186,20 +211,29 @@ def _leave(
     raise typer.Exit(outcome.exit_code)
 
 
-def _end_as(service: "ClusterService", job: str, digest: str, summary: Path | None) -> None:
-    """Wait for a Job and end as it did. Only a summary needs more rights than to read Jobs."""
-    from weathervane.errors import ExitCode
-    from weathervane.rollout.asking import Asking
-    from weathervane.rollout.kserve.job import follow_job
-    from weathervane.rollout.outcome import Outcome
+def _start_job(
+    service: "ClusterService",
+    package: str,
+    how: "Plan",
+    *,
+    image: str,
+    who: str,
+    again: bool,
+    wait: bool,
+    summary: Path | None,
+) -> None:
+    """Let a Job drive a rollout, and end as it did."""
+    from weathervane.rollout.kserve import starting
 
-    code = follow_job(service.api, job, typer.echo)
-    typer.echo(f"{job}: ended with {int(code)}, {code.name.lower().replace('_', ' ')}")
-    last = Asking(service.journal).last() if summary else None
-    if summary and last and last.release.digest == digest:
-        _summarize(
-            service, Outcome(promoted=code is ExitCode.DONE, why=last.why, state=last), summary
-        )
+    digest = starting.digest_named(service, package)
+    started = starting.start(service, digest, how, image=image, who=who, again=again)
+    typer.echo(f"Job {started.job} rolls {digest[:12]} out: rollout {started.rollout}")
+    if not wait:
+        return
+    code = starting.follow(service, started, typer.echo)
+    if summary and code in (ExitCode.DONE, ExitCode.ROLLED_BACK):
+        _summarize(service, starting.ended(service, started, code), summary)
+    typer.echo(f"{started.job}: ended with {int(code)}, {code.name.lower().replace('_', ' ')}")
     raise typer.Exit(code)
 
 
@@ -212,29 +246,20 @@ def _summarize(service: "LocalService | ClusterService", outcome: "Outcome", sum
 
 
 def _pictures(folder: Path) -> list[bytes]:
-    from weathervane.errors import UsageError
-
     try:
         return [file.read_bytes() for file in sorted(folder.iterdir()) if file.is_file()]
     except OSError as error:
         raise UsageError(f"cannot read the pictures in {folder}: {error.strerror}") from error
 
 
-def _measured(model: str) -> float | None:
-    """Requests a second at the present, or None when nothing is served here."""
+def _measured(service: "LocalService | ClusterService") -> float | None:
+    """Requests a second at the present, or None when nothing is served."""
     import time
 
-    from weathervane.errors import PlatformError
-    from weathervane.rollout.service import open_service
-
     seconds = 3.0
-    try:
-        deployment = open_service(model).deployment
-        before = deployment.counts()
-        time.sleep(seconds)
-        after = deployment.counts()
-    except PlatformError:
-        return None
+    before = service.deployment.counts()
+    time.sleep(seconds)
+    after = service.deployment.counts()
     grown = [now.since(before[name]).requests for name, now in after.items() if name in before]
     return sum(grown) / seconds if grown else None
 

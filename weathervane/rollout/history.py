@@ -3,18 +3,25 @@
 In: the record's entries. Out: one `Past` for each rollout, one `Moment` for each change.
 """
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from weathervane.errors import UsageError
 from weathervane.rollout.state import ENDS, Phase
 
+PREVIOUS = "previous"
 _ENDS = frozenset(phase.value for phase in ENDS)
 _IN_WORDS = {
     Phase.PROMOTED: "promoted",
     Phase.ROLLED_BACK: "taken back",
     Phase.CONCLUDED: "good verdict, nothing promoted",
 }
+
+
+# As many first digits of a digest name a package: what `rollout history` shows, or fewer.
+_FIRST_DIGITS = re.compile(r"[0-9a-f]{8,63}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +32,7 @@ class Past:
     begun_at: str  # ISO 8601, UTC
     begun_by: str
     package: str
+    stable: str | None  # the package that was served when it began
     strategy: str
     end: Phase | None = None
     ended_at: str | None = None
@@ -58,6 +66,7 @@ def rollouts_of(record: Iterable[Mapping[str, Any]]) -> list[Past]:
                 begun_at=entry["at"],
                 begun_by=entry["who"],
                 package=entry["package"],
+                stable=entry.get("stable"),
                 strategy=entry["plan"]["strategy"],
             )
         elif event in _ENDS and name in rollouts:
@@ -65,6 +74,48 @@ def rollouts_of(record: Iterable[Mapping[str, Any]]) -> list[Past]:
                 rollouts[name], end=Phase(event), ended_at=entry["at"], why=entry["why"]
             )
     return list(rollouts.values())
+
+
+def served(record: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The digests of what was stable, the newest first, each once in a row."""
+    digests: list[str] = []
+    for past in rollouts_of(record):
+        promoted = past.package if past.end is Phase.PROMOTED else None
+        for digest in (past.stable, promoted):
+            if digest and digests[-1:] != [digest]:
+                digests.append(digest)
+    return digests[::-1]
+
+
+def find_package(record: Callable[[], Iterable[Mapping[str, Any]]], package: str) -> str:
+    """What a package is called that is named by a record; any other name is left as it is.
+
+    Args:
+        record: reads it, when it is needed.
+        package: ``previous``, what was served before what is now, or the first digits of a digest.
+
+    Raises:
+        UsageError: when the record knows no such package, or several.
+    """
+    if package == PREVIOUS:
+        before = served(record())[1:]
+        if not before:
+            raise UsageError("nothing was served before what is now, as far as the record tells")
+        return before[0]
+    if not _FIRST_DIGITS.fullmatch(package):
+        return package
+    found = {
+        digest
+        for past in rollouts_of(record())
+        for digest in (past.package, past.stable)
+        if digest and digest.startswith(package)
+    }
+    if len(found) != 1:
+        raise UsageError(
+            f"{len(found) or 'no'} packages of the record begin with {package}; "
+            "see weathervane rollout history"
+        )
+    return found.pop()
 
 
 def moments_of(record: Iterable[Mapping[str, Any]], rollout: str) -> list[Moment]:

@@ -105,9 +105,10 @@ class Ledger:
         self.write(state)
         return state
 
-    def count_asked(self) -> int:
-        """Requests that were ever left, for whatever rollout."""
-        return len(self._journal.asked())
+    def count_asked_before(self, rollout: str) -> int:
+        """Requests that were left before the first one for this rollout; all when there is none."""
+        asked = [values.get("rollout") for values in self._journal.asked()]
+        return asked.index(rollout) if rollout in asked else len(asked)
 
     def rest(self, state: RolloutState, seconds: float) -> None:
         """Let so many seconds pass, or fewer when somebody asks for something."""

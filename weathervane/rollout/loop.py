@@ -7,7 +7,6 @@ process can be killed anywhere and started again.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from uuid import uuid4
 
 from weathervane.data.probes import Probe as LabelledPicture
 from weathervane.errors import DeploymentError, RolloutRunningError, UsageError
@@ -17,12 +16,13 @@ from weathervane.rollout.asking import Asking
 from weathervane.rollout.carry import Carrier
 from weathervane.rollout.clock import Clock, SystemClock
 from weathervane.rollout.decide import decide
+from weathervane.rollout.history import rollouts_of
 from weathervane.rollout.ledger import Ledger, Outside
 from weathervane.rollout.outcome import Outcome
 from weathervane.rollout.plan import Plan
 from weathervane.rollout.port import Deployment, Journal, Live, Release
 from weathervane.rollout.record import decision, figures
-from weathervane.rollout.state import Phase, RolloutState
+from weathervane.rollout.state import Phase, RolloutState, make_name
 from weathervane.rollout.watch import Watch
 from weathervane.rollout.wishes import Kind
 
@@ -58,6 +58,7 @@ class Rollout:
         *,
         replayed: Sequence[bytes] = (),
         again: bool = False,
+        name: str = "",
     ) -> Outcome:
         """Roll ``release`` out, or go on with its rollout where a killed process left it.
 
@@ -69,17 +70,22 @@ class Rollout:
             replayed: pictures without labels; by default the probes'.
             again: try a package once more that the last rollout took back. Without it that
                 rollout's end stands, so that whoever starts a command again undoes no abort.
+            name: the rollout's, when it was given before this process began. Its end stands, even
+                with ``again``, and what was asked of it already is heeded.
 
         Raises:
             RolloutRunningError: when another rollout of the service is alive or unfinished.
-            UsageError: when the platform cannot do what the plan needs, or there are fewer probes
-                than it asks for; nothing has been written then.
+            UsageError: when the platform cannot do what the plan needs, there are fewer probes
+                than it asks for, or a rollout of that name has ended and others came after it;
+                nothing has been written then.
             DeploymentError: when the platform does not do as it is asked.
         """
         replayed = replayed or [probe.picture for probe in probes]
         with self._claimed(who):
             state = self.unfinished()
             if state is None:
+                if ended := self._ended(name):
+                    return ended
                 live = self._deployment.observe()
                 if live.canary is None and live.stable and live.stable.digest == release.digest:
                     return Outcome(promoted=True, why="it is the stable revision already")
@@ -89,7 +95,7 @@ class Rollout:
                 pictures = {"probes": len(probes), "replayed": len(replayed)}
                 admit(self._deployment, live, release, plan, **pictures)
                 self._reach_out(plan)
-                state = self._begin(release, plan, who, live)
+                state = self._begin(release, plan, who, live, name or make_name(self._clock.now()))
             elif state.release.digest != release.digest:
                 raise RolloutRunningError(
                     f"rollout {state.id} of package {state.release.digest[:12]} is unfinished: "
@@ -150,19 +156,27 @@ class Rollout:
                 ) from error
             yield
 
-    def _begin(self, release: Release, plan: Plan, who: str, live: Live) -> RolloutState:
-        now = self._clock.now()
+    def _ended(self, name: str) -> Outcome | None:
+        """How the rollout of that name ended; None when there was none."""
+        last = self.last()
+        if last is not None and last.id == name:
+            return Outcome(promoted=last.phase is Phase.PROMOTED, why=last.why, state=last)
+        if name and any(p.id == name and p.end for p in rollouts_of(self._journal.entries())):
+            raise UsageError(f"rollout {name} has ended, and others came after it: start a new one")
+        return None
+
+    def _begin(self, release: Release, plan: Plan, who: str, live: Live, name: str) -> RolloutState:
         state = RolloutState(
-            id=f"{now:%Y%m%d-%H%M%S}-{uuid4().hex[:6]}",
+            id=name,
             release=release,
             plan=plan,
             stable_digest=live.stable.digest if live.stable else None,
-            begun_at=now.isoformat(timespec="seconds"),
+            begun_at=self._clock.now().isoformat(timespec="seconds"),
             begun_by=who,
             # What stable did before this rollout is not this rollout's evidence, and what was asked
             # before it was not asked of it.
             last=self._deployment.counts(),
-            answered=self._ledger.count_asked(),
+            answered=self._ledger.count_asked_before(name),
         )
         begun = {"who": who, "package": release.digest, "stable": state.stable_digest}
         self._ledger.record(state, "begun", {**begun, "plan": state.as_mapping()["plan"]})

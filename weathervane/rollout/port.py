@@ -24,7 +24,6 @@ class Capability(StrEnum):
     # ordinary traffic: whoever keeps to a canary is served when it is gone. The same header of the
     # answer says who gave it.
     HEADER_ROUTES = "header-routes"
-    HISTORY = "history"
 
 
 @dataclass(frozen=True, kw_only=True)

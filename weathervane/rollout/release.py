@@ -44,10 +44,16 @@ def fetch_probes(store: Store, release: Release) -> tuple[Probe, ...]:
     """Fetch the labelled probes of the data that a package was trained on.
 
     Raises:
-        PackageError: when the package's description is not the one that its digest names.
-        StoreError: when the package or its probes are not in the store.
+        PackageError: when there is no such package, or its description is not the one that its
+            digest names.
+        StoreError: when its probes are not in the store, or the store does not answer.
     """
-    text = store.read(f"{release.uri}/{DESCRIPTION}")
+    description = f"{release.uri}/{DESCRIPTION}"
+    if not store.exists(description):
+        raise PackageError(
+            f"there is no package {release.digest} in the store: nothing lies at {description}"
+        )
+    text = store.read(description)
     if hashlib.sha256(text).hexdigest() != release.digest:
         raise PackageError(f"what lies at {release.uri} is not package {release.digest}")
     data_digest = json.loads(text)["data_digest"]
@@ -68,9 +74,10 @@ def roll_out(
     who: str,
     replayed: Sequence[bytes] = (),
     again: bool = False,
+    name: str = "",
 ) -> Outcome:
     """Roll out and let the alias follow. Arguments and errors are those of `Rollout.start`."""
-    outcome = rollout.start(release, plan, probes, who, replayed=replayed, again=again)
+    outcome = rollout.start(release, plan, probes, who, replayed=replayed, again=again, name=name)
     if outcome.promoted:
         repair_champion(rollout.deployment, registry, model)
     return outcome

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -124,6 +126,11 @@ class RolloutState:
         """Plain JSON values from which `read_state` makes this again."""
         plain: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
         return plain
+
+
+def make_name(now: datetime) -> str:
+    """A name for a rollout that begins now, which no other has."""
+    return f"{now:%Y%m%d-%H%M%S}-{uuid4().hex[:6]}"
 
 
 _ADAPTER = TypeAdapter(RolloutState)

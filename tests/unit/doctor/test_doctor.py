@@ -1,125 +1,18 @@
 """Each fault alone in otherwise sound manifests is found, and nothing is found without one."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from typer.testing import CliRunner
 
+from tests.unit.doctor.faults import FAULTS, SOUND, Objects, objects
 from weathervane.cli import app
 from weathervane.doctor.checks import examine
 from weathervane.doctor.manifests import read_manifests
-
-SOUND = Path(__file__).parent / "sound"
-Objects = dict[str, dict[str, Any]]
-OTHER = "b" * 64
-
-
-def objects() -> Objects:
-    """The sound manifests by their kinds."""
-    documents = yaml.safe_load_all((SOUND / "service.yaml").read_text())
-    return {document["kind"]: document for document in documents}
-
-
-def rename(mapping: dict[str, Any], old: str, new: str) -> None:
-    mapping[new] = mapping.pop(old)
-
-
-FAULTS: dict[str, tuple[Callable[[Objects], Any], str]] = {
-    "an S3 prefix that KServe ignores": (
-        lambda o: rename(
-            o["Secret"]["metadata"]["annotations"],
-            "serving.kserve.io/s3-usehttps",
-            "serving.kserve.org/s3-usehttps",
-        ),
-        "ignores the annotation serving.kserve.org/s3-usehttps",
-    ),
-    "a misspelt S3 setting": (
-        lambda o: rename(
-            o["Secret"]["metadata"]["annotations"],
-            "serving.kserve.io/s3-usehttps",
-            "serving.kserve.io/s3-use-https",
-        ),
-        "ignores the annotation serving.kserve.io/s3-use-https",
-    ),
-    "an endpoint with its scheme": (
-        lambda o: o["Secret"]["metadata"]["annotations"].update(
-            {"serving.kserve.io/s3-endpoint": "http://store:9000"}
-        ),
-        "has a scheme",
-    ),
-    "a service account without its secret": (
-        lambda o: o["ServiceAccount"].pop("secrets"),
-        "lists no secret",
-    ),
-    "a secret that is not there": (lambda o: o.pop("Secret"), "does not exist"),
-    "no such service account": (lambda o: o.pop("ServiceAccount"), "no ServiceAccount"),
-    "no service account at all": (
-        lambda o: o["InferenceService"]["spec"]["predictor"].pop("serviceAccountName"),
-        "without a serviceAccountName",
-    ),
-    "no mode": (
-        lambda o: o["InferenceService"]["metadata"].pop("annotations"),
-        "does not say its mode",
-    ),
-    "Knative's split in Standard mode": (
-        lambda o: o["InferenceService"]["spec"]["predictor"].update(canaryTrafficPercent=10),
-        "ignored in Standard mode",
-    ),
-    "a percent above 100": (
-        lambda o: (
-            o["InferenceService"]["metadata"]["annotations"].update(
-                {"serving.kserve.io/deploymentMode": "Serverless"}
-            ),
-            o["InferenceService"]["spec"]["predictor"].update(canaryTrafficPercent=150),
-        ),
-        "Knative refuses it",
-    ),
-    "Standard's split in Knative mode": (
-        lambda o: (
-            o["InferenceService"]["metadata"]["annotations"].update(
-                {"serving.kserve.io/deploymentMode": "Knative"}
-            ),
-            o["InferenceService"]["spec"].update(canary=[{"trafficPercent": 10}]),
-        ),
-        "refused in Knative mode",
-    ),
-    "a gateway that is switched off": (
-        lambda o: o["ConfigMap"]["data"].update(ingress='{"enableGatewayApi": false}'),
-        "enableGatewayApi is off",
-    ),
-    "a metric that was renamed": (
-        lambda o: o["PrometheusRule"]["spec"]["groups"][0]["rules"][0].update(
-            expr="rate(revision_request_count[5m])"
-        ),
-        "since 1.19",
-    ),
-    "no seccomp profile": (
-        lambda o: o["InferenceService"]["spec"]["predictor"].pop("securityContext"),
-        "seccomp",
-    ),
-    "scraping that counts as traffic": (
-        lambda o: o["InferenceService"]["metadata"]["annotations"].update(
-            {
-                "serving.kserve.io/deploymentMode": "Knative",
-                "serving.kserve.io/enable-prometheus-scraping": "true",
-            }
-        ),
-        "keep old revisions up",
-    ),
-    "a digest that does not match": (
-        lambda o: o["InferenceService"]["spec"]["predictor"]["model"].update(
-            args=["--digest", OTHER]
-        ),
-        "--digest says bbbbbbbbbbbb",
-    ),
-    "a right that is missing": (
-        lambda o: o["Role"]["rules"][0].update(verbs=["get", "delete"]),
-        "does not allow to patch inferenceservices.serving.kserve.io",
-    ),
-}
+from weathervane.errors import UsageError
+from weathervane.rollout.kserve.template import read_template
+from weathervane.rollout.port import Release
 
 
 def write(folder: Path, every: Objects) -> Path:
@@ -140,9 +33,24 @@ def test_each_fault_is_found_alone_with_its_cure(fault, tmp_path):
 
     findings = examine(read_manifests(write(tmp_path, every)))
 
-    assert [said in finding.what for finding in findings] == [True], findings
+    # One of the service, and one of the template that is wrong in the same way at most.
+    assert findings
+    assert all(said in finding.what for finding in findings), findings
+    assert len({finding.where for finding in findings}) == len(findings)
     assert findings[0].cure
     assert findings[0].where.startswith("service.yaml: ")
+
+
+@pytest.mark.parametrize(("made", "findings"), [("weathervane-store", 0), ("another", 1)])
+def test_a_secret_that_is_made_on_the_cluster_need_not_lie_among_the_manifests(
+    made, findings, tmp_path
+):
+    every = objects()
+    del every["Secret"]
+    annotations = {"weathervane/makes-secrets": f"weathervane-mlflow, {made}"}
+    every["Job"] = {"kind": "Job", "metadata": {"name": "makes", "annotations": annotations}}
+
+    assert len(examine(read_manifests(write(tmp_path, every)))) == findings
 
 
 def test_the_command_says_what_to_do_and_leaves_with_2(tmp_path):
@@ -161,3 +69,43 @@ def test_the_command_leaves_with_0_when_all_is_well():
 
     assert result.exit_code == 0
     assert "nothing found" in result.output
+
+
+@pytest.mark.parametrize("steps", ["[10, 50]", "[10, 100]"])
+def test_a_plan_that_ends_at_100_is_none_for_knative_mode(steps, tmp_path):
+    every = objects()
+    annotations = every["InferenceService"]["metadata"]["annotations"]
+    annotations["serving.kserve.io/deploymentMode"] = "Knative"
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(f"steps: {steps}")
+    folder = tmp_path / "manifests"
+    folder.mkdir()
+
+    result = CliRunner().invoke(app, ["doctor", str(write(folder, every)), "--plan", str(plan)])
+
+    assert result.exit_code == (2 if "100" in steps else 0), result.output
+    assert ("end at 100, and it is in Knative mode" in result.output) is ("100" in steps)
+
+
+@pytest.mark.parametrize("mode", ["Knative", "Standard"])
+def test_nothing_is_wrong_with_what_a_rollout_makes_of_the_template_of_the_page(mode, tmp_path):
+    page = Path(__file__).parents[3] / "docs" / "rollout-on-kserve.md"
+    text = page.read_text().partition("```yaml\n")[2].partition("```")[0]
+    values = yaml.safe_load(text.replace("deploymentMode: Standard", f"deploymentMode: {mode}"))
+    release = Release(digest="a" * 64, uri=f"s3://weathervane/models/weather/{'a' * 64}")
+    made = read_template(values, "the page").manifest(release)
+    every = objects()
+    every["InferenceService"] = {
+        **{name: values[name] for name in ("apiVersion", "kind")},
+        "metadata": {"name": "weather", "annotations": made.annotations},
+        "spec": {"predictor": made.predictor},
+    }
+
+    assert examine(read_manifests(write(tmp_path, every))) == []
+
+
+@pytest.mark.parametrize("where", [[], ["manifests", "-n", "models"]])
+def test_the_command_looks_at_a_folder_or_at_a_cluster(where):
+    result = CliRunner().invoke(app, ["doctor", *where])
+
+    assert isinstance(result.exception, UsageError)

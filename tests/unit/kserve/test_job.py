@@ -4,7 +4,7 @@ import pytest
 
 from tests.platform import schemas
 from weathervane.errors import DeploymentError, ExitCode, UsageError
-from weathervane.rollout.kserve.job import Driver, outcome, rollout_job
+from weathervane.rollout.kserve.job import Driver, job_name, outcome, rollout_job
 from weathervane.rollout.plan import Plan
 
 DIGEST = "a" * 64
@@ -17,7 +17,7 @@ def ended(kind: str, message: str = "") -> dict:
 
 
 def test_a_job_carries_its_package_by_digest_and_its_whole_plan():
-    job = rollout_job("weather", DIGEST, Plan(steps=(5, 50)), DRIVER, who="anna")
+    job = rollout_job("weather", DIGEST, Plan(steps=(5, 50)), DRIVER, rollout="r-1", who="anna")
 
     command = job["spec"]["template"]["spec"]["containers"][0]["command"]
     plan = json.loads(command[command.index("--plan-json") + 1])
@@ -27,11 +27,26 @@ def test_a_job_carries_its_package_by_digest_and_its_whole_plan():
 
 def test_a_job_takes_no_alias():
     with pytest.raises(UsageError, match="challenger"):
-        rollout_job("weather", "challenger", Plan(), DRIVER, who="anna")
+        rollout_job("weather", "challenger", Plan(), DRIVER, rollout="r-1", who="anna")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "x" * 64, "-x"])
+def test_a_rollouts_name_is_one_that_a_label_can_hold(name):
+    with pytest.raises(UsageError, match="name must be"):
+        rollout_job("weather", DIGEST, Plan(), DRIVER, rollout=name, who="anna")
+
+
+def test_a_jobs_name_is_its_rollouts_and_never_too_long_for_its_pods():
+    service = "w" * 40
+
+    names = {job_name(service, rollout) for rollout in ("r-1", "r-1", "r-2", "r" * 63)}
+
+    assert len(names) == 3
+    assert all(len(name) <= 63 for name in names)
 
 
 def test_how_a_rollout_ended_is_not_tried_again_and_a_platform_that_was_away_is():
-    job = rollout_job("weather", DIGEST, Plan(), DRIVER, who="anna")
+    job = rollout_job("weather", DIGEST, Plan(), DRIVER, rollout="r-1", who="anna")
 
     final = job["spec"]["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"]
     assert ExitCode.ROLLED_BACK in final
@@ -60,9 +75,6 @@ def test_a_job_that_could_not_run_is_an_error_in_kubernetes_words():
 
 def test_the_job_is_one_that_the_api_server_takes():
     schemas.needed()
-    job = rollout_job("weather", DIGEST, Plan(), DRIVER, who="anna")
-    metadata = {**job["metadata"], "name": "weathervane-weather-1"}
+    job = rollout_job("weather", DIGEST, Plan(), DRIVER, rollout="r-1", who="anna")
 
-    assert not schemas.faults(
-        {**job, "apiVersion": "batch/v1", "kind": "Job", "metadata": metadata}
-    )
+    assert not schemas.faults({**job, "apiVersion": "batch/v1", "kind": "Job"})

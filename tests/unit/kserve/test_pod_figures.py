@@ -49,6 +49,7 @@ def test_labels_and_confidences_are_told_by_tenths():
     [
         "<html>",
         'weathervane_requests_total{code="200"} NaN\n',
+        'weathervane_requests_total{code="200"} +Inf\n',
         'weathervane_request_seconds_bucket{le="7"} 1\n',
     ],
 )

@@ -6,9 +6,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.unit.rollout.stage import NEW, OTHER, PLAN, Person, Stage
+from tests.unit.rollout.stage import NEW, OLD, OTHER, PLAN, Person, Stage
+from weathervane.errors import UsageError
 from weathervane.rollout.fake import Behaviour
-from weathervane.rollout.history import moments_of, rollouts_of
+from weathervane.rollout.history import find_package, moments_of, rollouts_of, served
 from weathervane.rollout.outcome import Outcome
 from weathervane.rollout.plan import PlanStep
 from weathervane.rollout.report import render
@@ -114,3 +115,24 @@ def test_the_line_of_the_page_rises_and_falls_with_the_weight(stage: Stage):
 def test_a_rollout_that_is_not_in_the_record_is_an_error(stage: Stage):
     with pytest.raises(KeyError):
         render("weather", stage.journal.record, "another")
+
+
+def test_what_was_served_is_told_the_newest_first_and_named_by_its_first_digits(stage: Stage):
+    record = stage.journal.record
+
+    # NEW was taken back: it was never stable.
+    assert served(record) == [OTHER.digest, OLD.digest]
+    assert find_package(lambda: record, "previous") == OLD.digest
+    assert find_package(lambda: record, NEW.digest[:8]) == NEW.digest
+    with pytest.raises(UsageError, match="no packages of the record begin with 0123456789ab"):
+        find_package(lambda: record, "0123456789ab")
+    with pytest.raises(UsageError, match="nothing was served before"):
+        find_package(lambda: (), "previous")
+
+
+@pytest.mark.parametrize("package", ["challenger", "champion", "d" * 64])
+def test_what_no_record_is_needed_for_reads_none(package):
+    def unreadable():
+        raise AssertionError("it was read")
+
+    assert find_package(unreadable, package) == package

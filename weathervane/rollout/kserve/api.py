@@ -40,10 +40,28 @@ LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 EVENT = Kind("v1", "Event", "events")
 POD = Kind("v1", "Pod", "pods")
 JOB = Kind("batch/v1", "Job", "jobs")
+SECRET = Kind("v1", "Secret", "secrets")
+SERVICE_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
+ROLE = Kind("rbac.authorization.k8s.io/v1", "Role", "roles")
+PROMETHEUS_RULE = Kind("monitoring.coreos.com/v1", "PrometheusRule", "prometheusrules")
+# https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches
+_ONLY_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 class ConflictError(DeploymentError):
     """Somebody else was faster, or we were ourselves: read again, and decide again."""
+
+
+class AwayError(DeploymentError):
+    """The API server does not answer, or answers that it cannot: it may when asked again."""
+
+
+class NotFoundError(DeploymentError):
+    """There is no such object, or no such kind."""
+
+
+class ForbiddenError(DeploymentError):
+    """We lack the right."""
 
 
 class FieldConflictError(DeploymentError):
@@ -63,6 +81,8 @@ class Pace:
     # A change that was asked for has to act within this time, looked for so often.
     act_seconds: float = 120.0
     look_seconds: float = 0.5
+    # Whoever follows a rollout that a Job drives looks so often.
+    follow_seconds: float = 2.0
 
     def retries(self) -> urllib3.Retry:
         """The library's own retries, for every verb."""
@@ -76,6 +96,11 @@ class Pace:
             backoff_max=self.longest_pause_seconds,
             retry_after_max=60,
         )
+
+
+# Of the process that drives: while the API server is away nobody could start it again either, so it
+# bears some ten minutes of that, and goes on within the longest pause.
+PATIENT = Pace(tries=70)
 
 
 class Api:
@@ -93,13 +118,20 @@ class Api:
         """The object, or None."""
         try:
             return self.call("GET", self._path(kind, name, namespace))
-        except _NotFoundError:
+        except NotFoundError:
             return None
 
-    def list(self, kind: Kind, labels: Mapping[str, str]) -> list[Object]:
-        """The objects that have all of these labels."""
+    def list(
+        self, kind: Kind, labels: Mapping[str, str], *, only_metadata: bool = False
+    ) -> list[Object]:
+        """The objects that have all of these labels; ``only_metadata`` leaves out what they hold.
+
+        Raises:
+            NotFoundError: when the cluster has no such kind.
+        """
         selector = ",".join(f"{name}={value}" for name, value in labels.items())
-        answer = self.call("GET", self._path(kind), {"labelSelector": selector})
+        accept = _ONLY_METADATA if only_metadata else "application/json"
+        answer = self.call("GET", self._path(kind), {"labelSelector": selector}, accept=accept)
         return list(answer.get("items", []))
 
     def create(self, kind: Kind, name: str, content: Mapping[str, Any]) -> Object:
@@ -133,7 +165,7 @@ class Api:
         body = {"preconditions": dict(preconditions), "propagationPolicy": "Background"}
         try:
             self.call("DELETE", self._path(kind, name), body=body)
-        except _NotFoundError:
+        except NotFoundError:
             return
 
     def call(
@@ -144,6 +176,7 @@ class Api:
         body: Object | None = None,
         *,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> Object:
         """One call, asked again as the pace allows."""
         try:
@@ -151,7 +184,7 @@ class Api:
                 path,
                 method,
                 query_params=list((query or {}).items()),
-                header_params={"Accept": "application/json", "Content-Type": content_type},
+                header_params={"Accept": accept, "Content-Type": content_type},
                 body=body,
                 response_type="object",
                 auth_settings=["BearerToken"],
@@ -161,9 +194,7 @@ class Api:
         except ApiException as error:
             raise _translated(error, path) from error
         except urllib3.exceptions.HTTPError as error:
-            raise DeploymentError(
-                f"the API server does not answer {method} {path}: {error}"
-            ) from error
+            raise AwayError(f"the API server does not answer {method} {path}: {error}") from error
         return answer
 
     def _path(self, kind: Kind, name: str = "", namespace: str = "") -> str:
@@ -173,10 +204,6 @@ class Api:
 
     def _manager(self) -> dict[str, str]:
         return {"fieldManager": MANAGER}
-
-
-class _NotFoundError(DeploymentError):
-    """There is no such object."""
 
 
 def connect(*, context: str = "", namespace: str = "", pace: Pace | None = None) -> Api:
@@ -214,9 +241,12 @@ def _translated(error: ApiException, path: str) -> DeploymentError:
     except (ValueError, KeyError, TypeError):
         said = f"{error.reason}"
     if error.status == 404:
-        return _NotFoundError(f"{path}: {said}")
+        return NotFoundError(f"{path}: {said}")
     if error.status == 409:
         if said.startswith("Apply failed with"):
             return FieldConflictError(said)
         return ConflictError(said)
-    return DeploymentError(f"the API server answered {error.status} to {path}: {said}")
+    kind = {403: ForbiddenError}.get(error.status, DeploymentError)
+    if error.status == 429 or error.status >= 500:
+        kind = AwayError
+    return kind(f"the API server answered {error.status} to {path}: {said}")

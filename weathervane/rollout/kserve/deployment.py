@@ -11,13 +11,13 @@ from weathervane.rollout.kserve.pods import Pods
 from weathervane.rollout.kserve.status import predictor_complaint
 from weathervane.rollout.kserve.template import Template
 from weathervane.rollout.kserve.waiting import until
-from weathervane.rollout.port import Capability, Prediction, Release
+from weathervane.rollout.port import Capability, Prediction
 
 
 class KServeDeployment(ABC):
     """One InferenceService that we own; ``template`` is what each revision is made of."""
 
-    capabilities = frozenset({Capability.WEIGHT, Capability.HISTORY})
+    capabilities = frozenset({Capability.WEIGHT})
 
     def __init__(self, api: Api, notebook: Notebook, service: str, template: Template) -> None:
         self.service = service
@@ -35,10 +35,6 @@ class KServeDeployment(ABC):
     def predict(self, revision: str, pictures: Sequence[bytes]) -> list[Prediction]:
         """See `Deployment`."""
         return self._pods.predict(revision, self._labels(revision), pictures)
-
-    def history(self) -> tuple[Release, ...]:
-        """What was promoted, the newest first: any of them can be rolled out again."""
-        return tuple(reversed(self._owned.ledger().history))
 
     @abstractmethod
     def _names(self) -> Iterable[str]:

@@ -43,7 +43,7 @@ def read_counts(text: str, pod: str) -> Counts:
                     labels[sample.labels["label"]] += int(sample.value)
                 elif sample.name == _CONFIDENCE:
                     confidence[float(sample.labels["le"])] += int(sample.value)
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, OverflowError) as error:
         raise DeploymentError(f"the figures of pod {pod} cannot be read: {error}") from error
     below = [0, *(confidence[tenth] for tenth in _TENTHS)]
     answers = Answers(labels, tuple(b - a for a, b in pairwise(below)))

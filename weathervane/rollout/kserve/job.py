@@ -4,24 +4,28 @@ In: a service, a package, a plan, who asks for it. Out: a Job; in the end, its e
 a pipeline step and CI all come this way: they create and read Jobs, and need no other right.
 """
 
+import hashlib
 import re
+import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from uuid import uuid4
+from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter
 
 from weathervane.errors import DeploymentError, ExitCode, UsageError
-from weathervane.rollout.kserve.api import JOB, Api, ConflictError, Object
+from weathervane.rollout.kserve.api import JOB, Api, AwayError, ConflictError, Object
+from weathervane.rollout.kserve.template import TEMPLATE, TEMPLATE_KEY
 from weathervane.rollout.kserve.waiting import until
 from weathervane.rollout.plan import Plan
 
 CONTAINER = "rollout"
-TEMPLATE = "weathervane-template"  # a ConfigMap
-TEMPLATE_KEY = "template.yaml"
+SERVICE_LABEL = "weathervane/service"
+ROLLOUT_LABEL = "weathervane/rollout"  # the name that its rollout has, or will have
 _PLAN = TypeAdapter(Plan)
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 # These say how the rollout ended. Anything else, such as a lost node or an API server that was
 # away, is a reason to start the pod again: it goes on where the last one was.
 _ENDS = (
@@ -30,6 +34,8 @@ _ENDS = (
 )
 _RESTARTS = 20
 _KEPT_SECONDS = 7 * 24 * 3600
+# Who waits for a Job bears an API server that is away for so long: the Job goes on by itself.
+_AWAY_SECONDS = 900.0
 # How Kubernetes words a condition of a Job that a rule of its podFailurePolicy ended:
 # k8s.io/kubernetes pkg/controller/job/pod_failure_policy.go, matchPodFailurePolicy.
 _FAILED_WITH = re.compile(r"failed with exit code (\d+)")
@@ -50,26 +56,46 @@ def is_digest(package: str) -> bool:
     return bool(_DIGEST.fullmatch(package))
 
 
+def job_name(service: str, rollout: str) -> str:
+    """The Job that drives a rollout: the same name for the same rollout, never too long."""
+    return f"weathervane-{service}-{hashlib.sha256(rollout.encode()).hexdigest()[:8]}"
+
+
 def rollout_job(
-    service: str, digest: str, plan: Plan, driver: Driver, *, who: str, again: str = ""
+    service: str,
+    digest: str,
+    plan: Plan,
+    driver: Driver,
+    *,
+    rollout: str,
+    who: str,
+    again: bool = False,
 ) -> Object:
     """A Job that rolls a package out.
 
-    ``again`` is the rollout whose end does not stand. It is named, not merely meant: a pod that is
-    started again after the Job's own rollout has ended must not begin another one.
+    ``rollout`` is the name that the rollout will have. It is given, not made by the pod: one that
+    is started again after the rollout has ended begins no other, whatever ``again`` says, and what
+    people ask of the rollout before it has begun is heeded when it does.
 
     Raises:
         UsageError: when ``digest`` is none: an alias may name something else when the pod starts.
+            When the rollout's name is none that a label can hold.
     """
     if not is_digest(digest):
         raise UsageError(f"a rollout's Job takes a package's digest, got {digest!r}")
+    if not _NAME.fullmatch(rollout):
+        raise UsageError(
+            "a rollout's name must be letters, digits, '-', '_' and '.', at most 63, "
+            f"got {rollout!r}"
+        )
     labels = {
         "app.kubernetes.io/name": "weathervane",
         "app.kubernetes.io/component": "rollout",
-        "weathervane/service": service,
+        SERVICE_LABEL: service,
+        ROLLOUT_LABEL: rollout,
     }
     command = ["weathervane", "rollout", "drive", digest, "--model", service, "--who", who]
-    command += ["--again", again] if again else []
+    command += ["--name", rollout, *(["--again"] if again else [])]
     container = {
         "name": CONTAINER,
         "image": driver.image,
@@ -91,7 +117,7 @@ def rollout_job(
         },
     }
     return {
-        "metadata": {"labels": labels},
+        "metadata": {"name": job_name(service, rollout), "labels": labels},
         "spec": {
             "backoffLimit": _RESTARTS,
             "ttlSecondsAfterFinished": _KEPT_SECONDS,
@@ -129,41 +155,63 @@ def rollout_job(
     }
 
 
-def create_job(api: Api, service: str, job: Object) -> str:
-    """Create the Job; its name, which is new each time."""
-    name = f"weathervane-{service}-{uuid4().hex[:8]}"
-    # There is one of that name only when the answer to our own first call was lost.
+def create_job(api: Api, job: Object) -> str:
+    """Create the Job of a rollout; its name."""
+    name = str(job["metadata"]["name"])
+    # There is one only when the answer to our own first call was lost, or whoever starts this
+    # rollout was killed and does so again.
     with suppress(ConflictError):
         api.create(JOB, name, job)
     return name
 
 
 def follow_job(
-    api: Api, name: str, announce: Callable[[str], None] = lambda line: None
+    api: Api,
+    name: str,
+    announce: Callable[[str], None] = lambda line: None,
+    *,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> ExitCode:
     """Wait until a Job has ended, however long that takes; how it ended.
 
+    ``meanwhile`` is called at each look, and once more at the end. An API server that does not
+    answer is waited for: what it keeps us from seeing goes on.
+
     Raises:
-        DeploymentError: when it is gone, or its pods could not run.
+        DeploymentError: when it is gone, its pods could not run, or nothing answers for too long.
     """
     shown = ""
+    answered_at = time.monotonic()
+    found: ExitCode | None = None
 
-    def ended() -> bool:
+    def say(state: str) -> None:
         nonlocal shown
-        job = api.get(JOB, name)
-        if job is None:
-            raise DeploymentError(f"Job {name} is gone: somebody deleted it")
-        state = _state(job)
         if state != shown:
             announce(f"{name}: {state}")
             shown = state
-        return outcome(job) is not None
 
-    until(ended, api.pace, f"end Job {name}", seconds=float("inf"))
-    job = api.get(JOB, name)
-    found = outcome(job) if job else None
-    if found is None:
-        raise DeploymentError(f"Job {name} is gone: somebody deleted it")
+    def ended() -> bool:
+        nonlocal answered_at, found
+        try:
+            job = api.get(JOB, name)
+            meanwhile()
+        except AwayError:
+            if time.monotonic() - answered_at > _AWAY_SECONDS:
+                raise
+            say("the API server does not answer; the Job goes on by itself")
+            return False
+        answered_at = time.monotonic()
+        if job is None:
+            raise DeploymentError(f"Job {name} is gone: somebody deleted it")
+        say(_state(job))
+        found = outcome(job)
+        return found is not None
+
+    pace = replace(api.pace, look_seconds=api.pace.follow_seconds)
+    until(ended, pace, f"end Job {name}", seconds=float("inf"))
+    assert found is not None  # noqa: S101  what `until` waited for
+    with suppress(AwayError):
+        meanwhile()
     return found
 
 

@@ -133,7 +133,7 @@ class KnativeDeployment(KServeDeployment):
             return None
         canary = seen.page.canary
         page = _page(canary, None, stable=canary)
-        return seen.ledger.promoted(canary).turned(page, before=seen.page)
+        return seen.ledger.turned(page, before=seen.page)
 
     def _restored(self, seen: Seen) -> Ledger | None:
         _, page, _ = self._with_canary(seen)

@@ -13,9 +13,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from weathervane.errors import DeploymentError
 from weathervane.rollout.kserve.template import Manifest
-from weathervane.rollout.port import Release
-
-_HISTORY = 10
 
 
 class DriftError(DeploymentError):
@@ -46,8 +43,6 @@ class Ledger:
     asked: Page | None = None
     before: Page | None = None
     number: int = 0  # of the last canary
-    # Releases that were promoted, the newest last.
-    history: tuple[Release, ...] = ()
 
     def turned(self, page: Page, *, before: Page | None) -> "Ledger":
         """The ledger when ``page`` is about to be asked for."""
@@ -56,13 +51,6 @@ class Ledger:
     def closed(self) -> "Ledger":
         """The ledger when no rollout is under way, whatever the object is like."""
         return replace(self, asked=None, before=None)
-
-    def promoted(self, manifest: Manifest) -> "Ledger":
-        """The ledger with one more release in its history."""
-        release = Release(digest=manifest.digest, uri=manifest.uri)
-        if self.history and self.history[-1] == release:
-            return self
-        return replace(self, history=(*self.history, release)[-_HISTORY:])
 
     def page(self, isvc: Mapping[str, Any]) -> Page:
         """The page that the live object is on.

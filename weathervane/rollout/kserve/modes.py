@@ -5,7 +5,6 @@ is written, where KServe would take a weight and silently ignore it.
 """
 
 import json
-import re
 
 from weathervane.errors import DeploymentError, UsageError
 from weathervane.rollout.kserve.api import (
@@ -15,16 +14,17 @@ from weathervane.rollout.kserve.api import (
     Api,
     Object,
 )
+from weathervane.rollout.kserve.installed import (
+    CONFIG,
+    CONTROLLER,
+    KSERVE,
+    SPLITS_SINCE,
+    controller_version,
+)
 from weathervane.rollout.kserve.knative import KnativeDeployment
 from weathervane.rollout.kserve.notebook import Notebook
 from weathervane.rollout.kserve.standard import StandardDeployment
 from weathervane.rollout.kserve.template import MODE, Template, check_name, mode_of
-
-_KSERVE = "kserve"  # the namespace that it is installed in
-_CONFIG = "inferenceservice-config"
-_CONTROLLER = "kserve-controller-manager"
-# 0.20.0 has the field and does not act on it; the route's weights came after it (kserve#5912).
-_SPLITS_SINCE = (0, 21)
 
 
 def open_deployment(
@@ -56,46 +56,30 @@ def check_splitting(api: Api) -> None:
     Raises:
         DeploymentError: saying what is missing, or what could not be found out.
     """
-    config = api.get(CONFIG_MAP, _CONFIG, namespace=_KSERVE)
+    config = api.get(CONFIG_MAP, CONFIG, namespace=KSERVE)
     if config is None:
         raise DeploymentError(
-            f"there is no ConfigMap {_CONFIG} in namespace {_KSERVE}: is KServe installed?"
+            f"there is no ConfigMap {CONFIG} in namespace {KSERVE}: is KServe installed?"
         )
     ingress = json.loads((config.get("data") or {}).get("ingress") or "{}")
     if not ingress.get("enableGatewayApi"):
         raise DeploymentError(
             "KServe splits no traffic in Standard mode without the Gateway API and ignores a "
-            f"canary's weight: set enableGatewayApi to true under ingress in ConfigMap {_CONFIG}, "
+            f"canary's weight: set enableGatewayApi to true under ingress in ConfigMap {CONFIG}, "
             "or use Knative mode"
         )
-    version = controller_version(api.get(DEPLOYMENT, _CONTROLLER, namespace=_KSERVE))
+    version = controller_version(api.get(DEPLOYMENT, CONTROLLER, namespace=KSERVE))
     if version is None:
         raise DeploymentError(
-            f"cannot tell KServe's version from the image of Deployment {_CONTROLLER}; Standard "
+            f"cannot tell KServe's version from the image of Deployment {CONTROLLER}; Standard "
             "mode splits traffic since 0.21 only: use an image with its version as tag"
         )
-    if version < _SPLITS_SINCE:
+    if version < SPLITS_SINCE:
         shown = ".".join(map(str, version))
         raise DeploymentError(
             f"KServe {shown} accepts a canary in Standard mode and sends it no traffic: update to "
             "0.21 or newer, or use Knative mode"
         )
-
-
-def controller_version(deployment: Object | None) -> tuple[int, ...] | None:
-    """Major and minor version of KServe's controller, by the tag of its image."""
-    for container in _containers(deployment):
-        image = str(container.get("image") or "").partition("@")[0]
-        if match := re.search(r":v?(\d+)\.(\d+)(?:\.\d+)?(?:[-+].*)?$", image):
-            return tuple(map(int, match.groups()))
-    return None
-
-
-def _containers(deployment: Object | None) -> list[Object]:
-    if deployment is None:
-        return []
-    containers = deployment["spec"]["template"]["spec"].get("containers") or []
-    return sorted(containers, key=lambda container: container.get("name") != "manager")
 
 
 def _mode(isvc: Object) -> str:

@@ -11,16 +11,21 @@ from weathervane.errors import UsageError
 from weathervane.registry.store import Store
 from weathervane.registry.versions import Registry
 from weathervane.rollout.hooks import Hooks
-from weathervane.rollout.kserve.api import CONFIG_MAP, Api, connect
+from weathervane.rollout.kserve.api import CONFIG_MAP, Api, Pace, connect
 from weathervane.rollout.kserve.events import Events
-from weathervane.rollout.kserve.job import TEMPLATE, TEMPLATE_KEY
 from weathervane.rollout.kserve.journal import ClusterJournal
 from weathervane.rollout.kserve.knative import KnativeDeployment
 from weathervane.rollout.kserve.lease import Claim
 from weathervane.rollout.kserve.modes import open_deployment
 from weathervane.rollout.kserve.notebook import Notebook
 from weathervane.rollout.kserve.standard import StandardDeployment
-from weathervane.rollout.kserve.template import Template, check_name, read_template
+from weathervane.rollout.kserve.template import (
+    TEMPLATE,
+    TEMPLATE_KEY,
+    Template,
+    check_name,
+    read_template,
+)
 from weathervane.rollout.loop import Rollout
 from weathervane.rollout.plan import Plan, Strategy
 
@@ -120,6 +125,7 @@ def open_cluster_service(
     context: str = "",
     namespace: str = "",
     tell: Callable[[Mapping[str, Any]], None] = lambda entry: None,
+    pace: Pace | None = None,
 ) -> ClusterService:
     """Open a service of the cluster that a kubeconfig names, or that this process runs in.
 
@@ -127,4 +133,5 @@ def open_cluster_service(
         UsageError: when there is no such cluster, or its service can have no such name.
     """
     check_name(name)
-    return ClusterService(connect(context=context, namespace=namespace), name, template, tell)
+    api = connect(context=context, namespace=namespace, pace=pace)
+    return ClusterService(api, name, template, tell)

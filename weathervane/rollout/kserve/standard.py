@@ -125,7 +125,7 @@ class StandardDeployment(KServeDeployment):
             # What KServe made of the canary: with anything else its pods would start anew.
             canary = replace(canary, predictor=merged(stable.predictor, canary.predictor))
         page = _page({"predictor": canary.predictor}, canary, stable=canary)
-        return seen.ledger.promoted(canary).turned(page, before=seen.page)
+        return seen.ledger.turned(page, before=seen.page)
 
     def _dropped(self, seen: Seen) -> Ledger | None:
         if seen.page is None or seen.page.stable is None:

@@ -13,6 +13,9 @@ from typing import Any
 from weathervane.errors import UsageError
 from weathervane.rollout.port import Release
 
+# The ConfigMap that holds the template of a namespace, for Jobs and whoever names no other.
+TEMPLATE = "weathervane-template"
+TEMPLATE_KEY = "template.yaml"
 MODE = "serving.kserve.io/deploymentMode"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 # KServe makes names of revisions, Services and hosts out of it.
