@@ -252,6 +252,8 @@ class Connection(HttpToolsProtocol):
         if cycle.disconnected:
             return
         self._task = asyncio.current_task()
+        # Who answers may be another than when the head came.
+        cycle.default_headers = self.server_state.default_headers
         try:
             await app(*asgi)
         except asyncio.CancelledError:
