@@ -6,6 +6,7 @@ how many were answered otherwise: a process of its own, so that it holds up nobo
 
 import asyncio
 import gzip
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -155,5 +156,8 @@ async def attack(server: Target, seconds: float) -> int:
 
 if __name__ == "__main__":
     port, address, lasting = sys.argv[1:]
+    # An attacker has a machine of its own. Here it shares the server's, and what it computes for
+    # itself must not be taken for what it does to others.
+    os.nice(19)
     _bomb()
     print(asyncio.run(attack(Addresses(int(port), address), float(lasting))))
