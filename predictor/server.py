@@ -132,7 +132,7 @@ class PredictorServer(ModelServer):  # type: ignore[misc]
         (model,) = models
         self._take_over(model)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(self._serve())
+            runner.run(self._serve(model.package.digest))
         self._workers.close()
         if self._stopped_by == signal.SIGINT:
             raise KeyboardInterrupt
@@ -181,7 +181,7 @@ class PredictorServer(ModelServer):  # type: ignore[misc]
             self._rest.cut()
             self._cutting.set()
 
-    async def _serve(self) -> None:
+    async def _serve(self, digest: str) -> None:
         loop = asyncio.get_running_loop()
         for sig in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sig, self.stop, sig)
@@ -198,7 +198,7 @@ class PredictorServer(ModelServer):  # type: ignore[misc]
         _log.info(
             "%s serves %s: REST on http://%s, gRPC on %s",
             self._config.revision,
-            *(model.package.digest for model in self.registered_models.get_models().values()),
+            digest,
             spelled(self._config.host, self._listener.getsockname()[1]),
             spelled(self._config.host, grpc_port),
         )

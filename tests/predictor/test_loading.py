@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from hashlib import sha256
@@ -239,6 +240,21 @@ def test_what_was_unloaded_is_not_ready_and_can_be_loaded_again(alone: Alone):
 
     assert alone.loaded("weather").status_code == 200
     assert httpx.get(rest + "/v2/health/ready").json() == {"ready": True}
+
+
+def test_what_is_loaded_while_it_stops_is_not_ready(packages: Path, admins: Path):
+    options = ("--packages", str(packages), "--admin-keys", str(admins), "--drain-seconds", "60")
+    with running(*options) as server, httpx.Client(base_url=server.rest, timeout=30) as client:
+        server.process.send_signal(signal.SIGTERM)
+        while client.get("/v2/health/ready").status_code == 200:
+            pass
+
+        told = client.post(LOAD.format("other"), headers=ADMIN)
+
+        assert (told.status_code, client.get("/health").json()["model"]) == (200, "other")
+        assert client.get("/v2/health/ready").status_code == 503
+        # What comes all the same is answered.
+        assert client.post("/v2/models/other/infer", json=HEALTHY).status_code == 200
 
 
 def test_no_request_is_lost_or_misnamed_while_packages_change(alone: Alone):

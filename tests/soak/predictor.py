@@ -1,8 +1,12 @@
 """``python -m tests.soak.predictor``: a predictor under more than it can take, and for long.
 
-Each trial is something that a server must survive: overload, a burst, a long run, an end under
-load, a store that fails, malformed and oversized requests, clients that leave. The tests run the
-same code a few times over. Load and predictor share the machine.
+Each trial, named by the row of the bar that it shows, is something that a server must survive:
+overload, a burst, a long run, an end under load, a store that fails, malformed and oversized
+requests, clients that leave. The tests run the same code a few times over. Load and predictor share
+the machine, so nothing else should run.
+
+``--trials 5 31`` does some of them, ``--requests 100000`` the long run with a tenth of its million
+requests; the table says how many there were.
 """
 
 import argparse
