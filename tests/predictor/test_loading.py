@@ -16,10 +16,12 @@ import pytest
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 
+from tests.predictor import trials
 from tests.predictor.collector import Collector, collecting
 from tests.predictor.conftest import ADMIN_KEY, API_KEY
 from tests.predictor.corpus import HEALTHY, JPEG, TEXT, grpc_request
 from tests.predictor.running import REVISION, Running, running
+from tests.predictor.wire import Answer, head, infer, wire
 from weathervane.registry.package import GOLDEN_LIST, LITERT_MODEL, Description, Package, seal
 
 pytestmark = pytest.mark.process
@@ -240,6 +242,22 @@ def test_what_was_unloaded_is_not_ready_and_can_be_loaded_again(alone: Alone):
 
     assert alone.loaded("weather").status_code == 200
     assert httpx.get(rest + "/v2/health/ready").json() == {"ready": True}
+
+
+def test_who_waits_behind_another_is_answered_by_what_serves_when_its_turn_comes(alone: Alone):
+    slow = infer(*[trials.plain(4000)] * 20)
+
+    async def ask() -> tuple[Answer, Answer]:
+        async with wire(alone.server.port) as one:
+            await one.send(slow + head("/health", method="GET"))
+            await asyncio.to_thread(alone.loaded, "other")
+            return await one.answer(), await one.answer()
+
+    first, second = asyncio.run(ask())
+
+    served = [first.told["model_version"], second.told["digest"]]
+    assert served == [alone.digests["weather"], alone.digests["other"]]
+    assert [one.headers["x-weathervane-digest"] for one in (first, second)] == served
 
 
 def test_what_is_loaded_while_it_stops_is_not_ready(packages: Path, admins: Path):
