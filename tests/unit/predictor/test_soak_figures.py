@@ -103,7 +103,7 @@ def short(figures: Sequence[Figure]) -> list[str]:
         (told.mixed, {"sent": 100, "lost": 0}, {"lost": 1}, "100 good requests"),
         (told.bombs, BOMBS, {"wrong": 1}, "bombs that were not"),
         (told.bombs, BOMBS, {"growth": 8.1}, "growth of memory"),
-        (told.bombs, BOMBS, {"beside": [[*[QUICK] * 99, BUSY]] * 5}, "requests of neighbours"),
+        (told.bombs, BOMBS, {"beside": [[*[QUICK] * 99, BUSY]] * 5}, "answers to neighbours"),
         (told.bombs, BOMBS, {"beside": [slow(0.0121)] * 3 + [[QUICK] * 100] * 2}, "p99 of n"),
         (
             told.leaving,
