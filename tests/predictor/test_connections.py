@@ -130,6 +130,21 @@ def test_a_body_may_take_its_time_within_the_deadline(server: Running, good: byt
     assert asyncio.run(drip()).status == 200
 
 
+def test_a_connection_may_rest_after_a_body_that_came_later_than_its_answer(server: Running):
+    late = request(bytes(1000), path="/nowhere")
+
+    async def rest() -> tuple[int, int]:
+        async with wire(server.port) as one:
+            await one.send(late[:-500])
+            refused = await one.answer()
+            await one.send(late[-500:])
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(one.ended(), 2 * HEAD_SECONDS)
+            return refused.status, (await one.ask(READY)).status
+
+    assert asyncio.run(rest()) == (404, 200)
+
+
 def test_requests_sent_ahead_are_answered_in_order(server: Running, good: bytes):
     async def ahead() -> list[int]:
         async with wire(server.port) as one:
