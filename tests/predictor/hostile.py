@@ -1,7 +1,8 @@
 """Requests that want to fill memory or time: each one whole, and the status that it deserves.
 
-``python -m tests.predictor.hostile PORT GRPC SECONDS`` sends all of them, again and again, and says
-how many were answered otherwise: a process of its own, so that it holds up nobody but the server.
+``python -m tests.predictor.hostile PORT GRPC SECONDS`` says that it has begun, sends all of them,
+again and again, and says how many were answered otherwise: a process of its own, so that it holds
+up nobody but the server.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from tests.predictor.trials import message
 from tests.predictor.wire import INFER, head, request, wire
 
 MEBIBYTE = 1024 * 1024
+BEGUN = "begun\n"
 
 
 class Target(Protocol):
@@ -160,4 +162,5 @@ if __name__ == "__main__":
     # itself must not be taken for what it does to others.
     os.nice(19)
     _bomb()
+    print(BEGUN, end="", flush=True)
     print(asyncio.run(attack(Addresses(int(port), address), float(lasting))))
