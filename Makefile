@@ -97,8 +97,8 @@ soak-kill: setup ## A rollout killed at 20 seeded moments and started again
 	@$(PY) -m tests.soak.kills
 
 .PHONY: soak-predictor
-soak-predictor: setup ## A predictor under overload, abuse, faults and for long; about half an hour
-	@$(PY) -m tests.soak.predictor
+soak-predictor: setup ## A predictor under overload, abuse, faults and for long; OPTIONS="--trials 5 31"
+	@$(PY) -m tests.soak.predictor $(OPTIONS)
 
 # For the example of gRPC's command line; without Go its test says that it was skipped.
 bin/grpcurl:

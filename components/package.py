@@ -9,16 +9,20 @@ from components.image import IMAGE
 def package(
     model: str,
     chosen: dsl.Input[dsl.Model],
+    judgement: dsl.Input[dsl.Artifact],
     package: dsl.Output[dsl.Model],
 ) -> str:
-    """Package the chosen candidate; returns the digest."""
+    """Package the chosen candidate with how it did; returns the digest."""
     from pathlib import Path
 
+    from weathervane.evaluation.judgements import read_judgement
+    from weathervane.registry.lineage import metrics_to_package
     from weathervane.registry.packaging import build_package
     from weathervane.training.record import TrainingRecord
 
     folder = Path(chosen.path)
     record = TrainingRecord.read(folder / "training.json")
+    judged = read_judgement(Path(judgement.path))
     built = build_package(
         folder / "model",
         Path(package.path),
@@ -27,6 +31,7 @@ def package(
         size=record.size,
         data_digest=record.data_digest,
         code_version=record.versions["weathervane"],
+        metrics=metrics_to_package(judged.evaluations[judged.chosen]),
     )
     package.metadata["digest"] = built.digest
     print(f"{record.settings.architecture} is package {built.digest[:12]}")

@@ -60,7 +60,11 @@ def training_pipeline(  # noqa: PLR0917 - arguments have names in kfp
     for task in (validated, prepared, evaluated):
         task.set_caching_options(enable_caching=False)
     with dsl.If(judged.outputs["Output"] == True):  # noqa: E712 - compiled, not evaluated
-        packaged = package(model=model, chosen=judged.outputs["chosen"])
+        packaged = package(
+            model=model,
+            chosen=judged.outputs["chosen"],
+            judgement=judged.outputs["judgement"],
+        )
         uploaded = upload(
             digest=packaged.outputs["Output"],
             package=packaged.outputs["package"],

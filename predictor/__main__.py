@@ -25,12 +25,19 @@ def parse(arguments: Sequence[str], program: str) -> ServeConfig:
     option = parser.add_argument
     option(
         "--package",
-        required=True,
+        default="",
         metavar="PLACE",
         help="a package's folder, or s3://bucket/models/name/digest; WEATHERVANE_STORE_… name the "
         "store",
     )
-    option("--digest", required=True, metavar="SHA256", help="what the package must be")
+    option("--digest", default="", metavar="SHA256", help="what the package must be")
+    option(
+        "--packages",
+        default="",
+        metavar="PLACE",
+        help="instead of both: a folder of packages, or s3://bucket/prefix; the one called --name "
+        "is served, and an admin may load another",
+    )
     option("--name", default="weather", help="the model's name in addresses")
     revision = revision_of(os.environ)
     option(

@@ -100,6 +100,8 @@ class Connection(HttpToolsProtocol):
         if self._refusal is not None:
             return
         head = self.headers if self._in_head else None
+        # It may have its answer already, so that nothing is busy when its end has come.
+        of_a_body = self._in_body
         rest = memoryview(data)
         try:
             while rest:
@@ -120,7 +122,7 @@ class Connection(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > self._limits.head_bytes:
                 self._refuse(431, f"a head has at most {self._limits.head_bytes} bytes")
-        elif not (self._in_head or self._in_body or self._busy) and self._deadline is None:
+        elif not (of_a_body or self._in_head or self._in_body or self._busy or self._deadline):
             # Bytes between requests are no sign of life.
             self._deadline = self.loop.time() + self._limits.head_seconds
 
@@ -252,6 +254,8 @@ class Connection(HttpToolsProtocol):
         if cycle.disconnected:
             return
         self._task = asyncio.current_task()
+        # Who answers may be another than when the head came.
+        cycle.default_headers = self.server_state.default_headers
         try:
             await app(*asgi)
         except asyncio.CancelledError:

@@ -11,6 +11,6 @@ class Limits:
     head_seconds: float = 10.0  # from the first byte of a request to the end of its headers
     body_seconds: float = 60.0  # from there to the end of its body
     head_bytes: int = 32 * 1024
-    chunks: int = 16 * 1024  # of one body
+    chunks: int = 4 * 1024  # of one body; of 4 KiB each, as many as the largest has
     ahead: int = 64  # requests on one connection that wait for the answer to another
     held_bytes: int = 256 * 1024 * 1024  # of bodies that have come and are not answered

@@ -10,6 +10,7 @@ from predictor.bodies import read_body
 from predictor.metrics import CONTENT_TYPE, Metrics
 from predictor.model import PackagedModel
 from predictor.protocol import malformed, server_metadata
+from predictor.repository import Repository
 from predictor.strict import parse_object
 
 _MAX_INDEX_BYTES = 1024
@@ -18,9 +19,10 @@ _MAX_INDEX_BYTES = 1024
 class Looks:
     """Handlers over one model."""
 
-    def __init__(self, model: PackagedModel, metrics: Metrics) -> None:
+    def __init__(self, model: PackagedModel, metrics: Metrics, repository: Repository) -> None:
         self._model = model
         self._metrics = metrics
+        self._repository = repository
 
     async def live(self, _: Request) -> Response:
         """V2: the process answers."""
@@ -80,16 +82,17 @@ class Looks:
         return as_json({"models": [self._model.name]})
 
     async def available(self, _: Request) -> Response:
-        """For people: what can be asked for now. There is one, and others come by rollout."""
+        """For people: what can be asked for now, and what can be loaded."""
         return as_json(
             {
                 "models": [
                     {
-                        "name": self._model.name,
-                        "digest": self._model.package.digest,
+                        "name": name,
+                        "digest": digest,
                         "revision": self._model.revision,
-                        "ready": self._model.ready,
+                        "ready": name == self._model.name and self._model.ready,
                     }
+                    for name, digest in (await self._there_are()).items()
                 ]
             }
         )
@@ -104,15 +107,14 @@ class Looks:
         only_ready = asked.get("ready", False)
         if not isinstance(only_ready, bool) or asked.keys() - {"ready"}:
             raise malformed('the request may be empty, or {"ready": true}')
-        if only_ready and not self._model.ready:
-            return as_json([])
-        told: dict[str, Any] = {
-            "name": self._model.name,
-            "version": self._model.package.digest,
-            "state": "READY" if self._model.ready else "UNAVAILABLE",
-            "reason": "" if self._model.ready else "it is not ready",
-        }
-        return as_json([told])
+        told = []
+        for name, digest in (await self._there_are()).items():
+            state, reason = "UNAVAILABLE", "it is not loaded"
+            if name == self._model.name:
+                state, reason = ("READY", "") if self._model.ready else (state, "it is not ready")
+            if not only_ready or state == "READY":
+                told.append({"name": name, "version": digest, "state": state, "reason": reason})
+        return as_json(told)
 
     async def metrics(self, _: Request) -> Response:
         """Prometheus' text format."""
@@ -127,6 +129,11 @@ class Looks:
         name = request.path_params["model"]
         version = request.path_params.get("version", self._model.package.digest)
         self._model.check_name(name, version)
+
+    async def _there_are(self) -> dict[str, str]:
+        """Digests by name, beginning with what serves, as it serves."""
+        serving = {self._model.name: self._model.package.digest}
+        return serving | dict(await self._repository.digests()) | serving
 
     def _readiness(self, told: dict[str, Any]) -> Response:
         if self._model.ready:

@@ -1,7 +1,7 @@
 """What this revision did, for Prometheus; every series carries model, revision and digest.
 
 Requests are counted by the HTTP status of their answer; gRPC calls by the status that the same
-answer has over REST. What is counted at each request is looked up once, here.
+answer has over REST. What is counted at each request is looked up once for each package, here.
 """
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -14,11 +14,58 @@ _OURS = ("model", "revision", "digest")
 _CONFIDENCE_BOUNDS = (*(tenth / 10 for tenth in range(1, 10)), 0.95, 0.99, 1.0)
 
 
-class Metrics:
-    """Counters of one revision.
+class Families:
+    """The series that a process has, whichever package serves; each process has them once.
 
     Args:
         registry: where they are exposed.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+
+        def counter(name: str, told: str, *by: str) -> Counter:
+            return Counter(name, told, (*_OURS, *by), registry=registry)
+
+        def histogram(name: str, told: str, bounds: tuple[float, ...], *by: str) -> Histogram:
+            return Histogram(name, told, (*_OURS, *by), buckets=bounds, registry=registry)
+
+        self.requests = counter("weathervane_requests", "Inference requests by status", "code")
+        self.errors = counter(
+            "weathervane_errors", "Requests and pictures refused, by kind", "kind"
+        )
+        self.predictions = counter(
+            "weathervane_predictions", "Pictures by predicted label", "label"
+        )
+        self.probes = counter(
+            "weathervane_probes", "A rollout's own requests, counted nowhere else", "code"
+        )
+        self.payloads = counter(
+            "weathervane_payloads", "Sampled payloads by what became of them", "outcome"
+        )
+        self.outside = counter(
+            "weathervane_out_of_distribution",
+            "Pictures with a confidence below the package's threshold",
+        )
+        self.seconds = histogram(
+            "weathervane_request_seconds", "Time from request to answer", LATENCY_BOUNDS
+        )
+        self.stages = histogram(
+            "weathervane_stage_seconds",
+            "Time of an answered request waiting for a thread, being decoded, in the engine",
+            LATENCY_BOUNDS,
+            "stage",
+        )
+        self.confidence = histogram(
+            "weathervane_confidence", "Probability of the predicted label", _CONFIDENCE_BOUNDS
+        )
+
+
+class Metrics:
+    """Counters of one package at one revision.
+
+    Args:
+        families: of the process.
         model: its name.
         revision: of this copy.
         digest: of the package.
@@ -28,7 +75,7 @@ class Metrics:
 
     def __init__(
         self,
-        registry: CollectorRegistry,
+        families: Families,
         *,
         model: str,
         revision: str,
@@ -36,56 +83,25 @@ class Metrics:
         labels: tuple[str, ...] = (),
         ood_threshold: float | None = None,
     ) -> None:
-        self._registry = registry
+        self._registry = families.registry
         self._ood_threshold = ood_threshold
         own = (model, revision, digest)
-
-        def counter(name: str, told: str, *by: str) -> Counter:
-            return Counter(name, told, (*_OURS, *by), registry=registry)
-
-        self._requests = _Children(
-            counter("weathervane_requests", "Inference requests by status", "code"), own
-        )
-        self._errors = _Children(
-            counter("weathervane_errors", "Requests and pictures refused, by kind", "kind"),
-            own,
-        )
-        self._predictions = _Children(
-            counter("weathervane_predictions", "Pictures by predicted label", "label"), own
-        )
-        self._probes = _Children(
-            counter("weathervane_probes", "A rollout's own requests, counted nowhere else", "code"),
-            own,
-        )
-        self._payloads = _Children(
-            counter("weathervane_payloads", "Sampled payloads by what became of them", "outcome"),
-            own,
-        )
-        self._seconds = Histogram(
-            "weathervane_request_seconds", "Time from request to answer", _OURS,
-            buckets=LATENCY_BOUNDS, registry=registry,
-        ).labels(*own)  # fmt: skip
-        stages = Histogram(
-            "weathervane_stage_seconds",
-            "Time of an answered request waiting for a thread, being decoded, in the engine",
-            (*_OURS, "stage"), buckets=LATENCY_BOUNDS, registry=registry,
-        )  # fmt: skip
+        self._requests = _Children(families.requests, own)
+        self._errors = _Children(families.errors, own)
+        self._predictions = _Children(families.predictions, own)
+        self._probes = _Children(families.probes, own)
+        self._payloads = _Children(families.payloads, own)
+        self._seconds = families.seconds.labels(*own)
         self._queue, self._decode, self._infer = (
-            stages.labels(*own, stage) for stage in ("queue", "decode", "infer")
+            families.stages.labels(*own, stage) for stage in ("queue", "decode", "infer")
         )
-        self._confidence = Histogram(
-            "weathervane_confidence", "Probability of the predicted label", _OURS,
-            buckets=_CONFIDENCE_BOUNDS, registry=registry,
-        ).labels(*own)  # fmt: skip
+        self._confidence = families.confidence.labels(*own)
         # A series that begins with its first event has no increase to show for it.
         for label in labels:
             self._predictions[label].inc(0)
         self._requests["200"].inc(0)
         if ood_threshold is not None:
-            self._outside = counter(
-                "weathervane_out_of_distribution",
-                "Pictures with a confidence below the package's threshold",
-            ).labels(*own)
+            self._outside = families.outside.labels(*own)
 
     def answered(self, code: int, seconds: float, kind: str = "", *, traffic: bool = True) -> None:
         """Count one inference request, and the kind of its error when it has one.

@@ -27,8 +27,10 @@ class PackagedModel(Model):  # type: ignore[misc]
         super().__init__(name)
         self.package = package
         self.revision = revision
+        # The engine's name, as metadata tell it.
+        self.platform = ""
         self._threads = threads
-        self._engine: Engine
+        self._engine: Engine | None = None
 
     def load(self) -> bool:
         """Start the engine, and compare it with the SavedModel's answers.
@@ -45,31 +47,35 @@ class PackagedModel(Model):  # type: ignore[misc]
         # Several pictures at once use the cores better than several cores for one picture, and
         # OpenCV would take every core of the machine.
         cv2.setNumThreads(1)
-        self._engine = start(package, self._threads)
+        engine = start(package, self._threads)
         try:
             package.check_golden(
-                lambda picture: self._engine.probabilities(images.load(picture, package.size))
+                lambda picture: engine.probabilities(images.load(picture, package.size))
             )
         except ImageError as error:
             raise PackageError(f"a golden picture of {package.folder}: {error}") from error
+        self._engine, self.platform = engine, engine.name
         self.ready = True
         return True
 
-    @property
-    def platform(self) -> str:
-        """The engine's name, as metadata tell it."""
-        return self._engine.name
+    def unload(self) -> None:
+        """Be not ready, and let go of the engine; what is being classified is finished."""
+        self.ready = False
+        self._engine = None
 
     def classify(self, pictures: Pictures) -> Classification:
         """Decode, resize and classify; blocks, and may be called from several threads.
 
         Raises:
-            ProtocolError: 400, for a picture that cannot be read.
+            ProtocolError: 400, for a picture that cannot be read; 503 when it was unloaded.
         """
+        engine = self._engine
+        if engine is None:
+            raise ProtocolError(503, f"{self.name} was unloaded; an admin may load it again")
         rows, infer_seconds = [], 0.0
         for pixels in self._pixels(pictures):
             begun = perf_counter()
-            rows.append(self._engine.probabilities(pixels))
+            rows.append(engine.probabilities(pixels))
             infer_seconds += perf_counter() - begun
         probabilities = np.stack(rows)
         if self.package.temperature != 1:
@@ -120,6 +126,7 @@ class PackagedModel(Model):  # type: ignore[misc]
             "temperature": package.temperature,
             "data_digest": package.data_digest,
             "code_version": package.code_version,
+            "metrics": package.metrics,
             "engine": self.platform,
         }
 

@@ -7,6 +7,7 @@ is in their descriptions, and refused with 400.
 from typing import Any
 
 from predictor.protocol import INPUT, MAX_PICTURES, OUTPUTS
+from predictor.settings import NAME
 
 Schema = dict[str, Any]
 
@@ -18,12 +19,14 @@ _ERRORS = {
     401: "A key is needed",
     403: "Nobody may do this",
     404: "No such model or version",
+    409: "What is there must not be served",
     413: "The body is too large",
     415: "Compressed, or of another content type than is read",
     429: "Too much is asked for; try again when Retry-After says",
     503: "Not ready, or too much waits; try again when Retry-After says",
 }
 _INFER_ERRORS = (400, 401, 404, 413, 415, 429, 503)
+_CHANGE_ERRORS = (401, 403, 404, 409, 503)
 
 
 def document(model: str, labels: tuple[str, ...], digest: str, version: str) -> Schema:
@@ -36,6 +39,7 @@ def document(model: str, labels: tuple[str, ...], digest: str, version: str) -> 
         version: of the server.
     """
     of_name: Schema = {"name": {"type": "string", "enum": [model]}}
+    of_any: Schema = {"name": {**_TEXT, "pattern": f"^{NAME.pattern}$"}}
     of_version: Schema = {**of_name, "version": {"type": "string", "enum": [digest]}}
     prediction = _object(
         label={"type": "string", "enum": list(labels)},
@@ -68,10 +72,10 @@ def document(model: str, labels: tuple[str, ...], digest: str, version: str) -> 
         ),
         "/health": _get("Whether it is ready, and what is served", _HEALTH, 503),
         "/model/info": _get("What is served", {"type": "object"}),
-        "/models/available": _get("What can be asked for", _object(models=_list({}))),
-        "/model/load/{name}": _post(
-            "Refused: this predictor serves one package", None, 403, where=of_name
+        "/models/available": _get(
+            "What can be asked for, and what can be loaded", _object(models=_list({})), 503
         ),
+        "/model/load/{name}": _post(_LOAD, _LOADED, *_CHANGE_ERRORS, where=of_any),
         "/metrics": _get("For Prometheus", None),
         "/v1/models": _get("Names", _object(models=_list(_TEXT))),
         "/v1/models/{name}": _get("Whether the model is ready", _READY, 404, 503, where=of_name),
@@ -87,17 +91,22 @@ def document(model: str, labels: tuple[str, ...], digest: str, version: str) -> 
         "/v2/health/ready": _get("Whether it is ready", _object(ready={"type": "boolean"}), 503),
         "/v2/models": _get("Names", _object(models=_list(_TEXT))),
         "/v2/repository/index": {
-            **_get("The repository's models", _list(_INDEXED)),
+            **_get("The repository's models", _list(_INDEXED), 503),
             **_post(
                 "The repository's models, or those that are ready",
                 _list(_INDEXED),
-                *(400, 413, 415),
+                *(400, 413, 415, 503),
                 body=_closed((), ready={"type": "boolean"}),
                 required=False,
             ),
         },
-        "/v2/repository/models/{name}/load": _post(_NEVER, None, 403, where=of_name),
-        "/v2/repository/models/{name}/unload": _post(_NEVER, None, 403, where=of_name),
+        "/v2/repository/models/{name}/load": _post(_LOAD, _LOADED, *_CHANGE_ERRORS, where=of_any),
+        "/v2/repository/models/{name}/unload": _post(
+            "Unload what serves: for admins of a predictor that stands alone",
+            _object(name=_TEXT, unload={"type": "boolean"}),
+            *_CHANGE_ERRORS,
+            where=of_any,
+        ),
     }
     for path, where in (
         ("/v2/models/{name}", of_name),
@@ -177,7 +186,7 @@ def _operation(
             "description": "Done",
             "content": {"application/json": {"schema": answer}},
         }
-    elif 403 not in errors:
+    else:
         answers["200"] = {"description": "Done", "content": {"text/plain": {"schema": _TEXT}}}
     return {
         "summary": told,
@@ -189,7 +198,8 @@ def _operation(
     }
 
 
-_NEVER = "Refused: this predictor serves one package, by its digest"
+_LOAD = "Let another package serve: for admins of a predictor that stands alone"
+_LOADED = _object(name=_TEXT, load={"type": "boolean"}, digest=_TEXT)
 _FILE: Schema = {"type": "string", "format": "binary", "description": "JPEG, PNG or WebP"}
 _HEALTH = _object(status=_TEXT, model=_TEXT, revision=_TEXT, digest=_TEXT)
 _READY = _object(name=_TEXT, ready={"type": "boolean"})

@@ -7,7 +7,7 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protoc
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -35,10 +35,53 @@ class Payload:
     json_length: str | None = None
 
 
+# The id of an answered request, the request, the answer: see `PayloadLog.offer`.
+Offer = Callable[[str, Payload, Payload], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Who answered, and where what becomes of its payloads is counted.
+
+    Args:
+        service: the model's name; KServe names the InferenceService so.
+        revision: of this copy.
+        digest: of the package.
+        metrics: of the two.
+    """
+
+    service: str
+    revision: str
+    digest: str
+    metrics: Metrics
+
+    def attributes(self) -> dict[str, str]:
+        """Headers that all its events have in common."""
+        return {
+            "ce-specversion": "1.0",
+            "ce-source": f"/v2/models/{self.service}/versions/{self.digest}",
+            "ce-inferenceservicename": self.service,
+            "ce-component": "predictor",
+            "ce-revision": self.revision,
+        }
+
+
 @dataclass(frozen=True)
 class _Event:
     headers: Mapping[str, str]
     body: bytes
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A request and its answer, on their way."""
+
+    events: tuple[_Event, _Event]
+    metrics: Metrics
+
+    @property
+    def size(self) -> int:
+        return sum(len(event.body) for event in self.events)
 
 
 def sampled(request_id: str, share: float) -> bool:
@@ -52,62 +95,38 @@ class PayloadLog:
     Args:
         url: the collector's.
         share: of the requests, above 0 and at most 1.
-        service: the model's name; KServe names the InferenceService so.
-        revision: of this copy.
-        digest: of the package.
-        metrics: where outcomes are counted.
     """
 
-    def __init__(
-        self, url: str, *, share: float, service: str, revision: str, digest: str, metrics: Metrics
-    ) -> None:
+    def __init__(self, url: str, *, share: float) -> None:
         self._url = url
         self._share = share
-        self._metrics = metrics
-        self._common = {
-            "ce-specversion": "1.0",
-            "ce-source": f"/v2/models/{service}/versions/{digest}",
-            "ce-inferenceservicename": service,
-            "ce-component": "predictor",
-            "ce-revision": revision,
-        }
-        self._waiting: SimpleQueue[tuple[_Event, ...] | None] = SimpleQueue()
+        self._waiting: SimpleQueue[_Pair | None] = SimpleQueue()
         self._waiting_bytes = 0
         self._lock = Lock()
         self._silent = False
         self._sender = Thread(target=self._send_all, name="payloads", daemon=True)
         self._sender.start()
 
-    def offer(self, request_id: str, request: Payload, response: Payload) -> None:
+    def offer(self, source: Source, request_id: str, request: Payload, response: Payload) -> None:
         """Take an answered request if it is of the sample."""
         if not sampled(request_id, self._share):
             return
         size = len(request.body) + len(response.body)
         with self._lock:
             if self._waiting_bytes + size > MAX_WAITING_BYTES:
-                self._metrics.payload("dropped")
+                source.metrics.payload("dropped")
                 return
             self._waiting_bytes += size
-        self._waiting.put(
-            (self._event(REQUEST, request_id, request), self._event(RESPONSE, request_id, response))
+        events = (
+            _event(source, REQUEST, request_id, request),
+            _event(source, RESPONSE, request_id, response),
         )
+        self._waiting.put(_Pair(events, source.metrics))
 
     def close(self) -> None:
         """Send what waits, for as long as one delivery may take; drop the rest."""
         self._waiting.put(None)
         self._sender.join(2 * SECONDS)
-
-    def _event(self, kind: str, request_id: str, payload: Payload) -> _Event:
-        headers = {
-            **self._common,
-            "ce-id": request_id,
-            "ce-type": kind,
-            "ce-time": datetime.now(UTC).isoformat(),
-            "content-type": payload.content_type,
-        }
-        if payload.json_length is not None:
-            headers["ce-jsonlength"] = payload.json_length
-        return _Event(headers, payload.body)
 
     def _send_all(self) -> None:
         import httpx
@@ -116,21 +135,34 @@ class PayloadLog:
         with httpx.Client(timeout=SECONDS, trust_env=False) as client:
             while (pair := self._waiting.get()) is not None:
                 try:
-                    for event in pair:
+                    for event in pair.events:
                         client.post(
                             self._url, content=event.body, headers=dict(event.headers)
                         ).raise_for_status()
                 except httpx.HTTPError as error:
-                    self._failed(error)
+                    pair.metrics.payload("failed")
+                    self._complain(error)
                 else:
                     self._silent = False
-                    self._metrics.payload("sent")
+                    pair.metrics.payload("sent")
                 with self._lock:
-                    self._waiting_bytes -= sum(len(event.body) for event in pair)
+                    self._waiting_bytes -= pair.size
 
-    def _failed(self, error: Exception) -> None:
-        self._metrics.payload("failed")
+    def _complain(self, error: Exception) -> None:
         # Once for each time it goes away, not for each request.
         if not self._silent:
             _log.warning("payloads cannot be sent: %s", str(error) or type(error).__name__)
             self._silent = True
+
+
+def _event(source: Source, kind: str, request_id: str, payload: Payload) -> _Event:
+    headers = {
+        **source.attributes(),
+        "ce-id": request_id,
+        "ce-type": kind,
+        "ce-time": datetime.now(UTC).isoformat(),
+        "content-type": payload.content_type,
+    }
+    if payload.json_length is not None:
+        headers["ce-jsonlength"] = payload.json_length
+    return _Event(headers, payload.body)

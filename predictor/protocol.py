@@ -45,6 +45,7 @@ _KINDS = {
     403: "forbidden",
     404: "unknown",
     408: "slow",
+    409: "conflict",
     413: "too_large",
     415: "unsupported",
     429: "busy",

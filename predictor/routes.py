@@ -18,7 +18,7 @@ from starlette.routing import Route
 from predictor import logs, v2
 from predictor.access import Access
 from predictor.allowance import largest_body
-from predictor.answers import refusal
+from predictor.answers import as_json, refusal
 from predictor.asks import Asks
 from predictor.bodies import read_body
 from predictor.docs import Docs
@@ -26,8 +26,9 @@ from predictor.inference import Inference
 from predictor.looks import Looks
 from predictor.metrics import Metrics
 from predictor.model import PackagedModel
-from predictor.payloads import Payload, PayloadLog
-from predictor.protocol import INTERNAL, NO_CHANGE, ProtocolError, is_traffic, kind_of
+from predictor.payloads import Offer, Payload
+from predictor.protocol import INTERNAL, ProtocolError, is_traffic, kind_of
+from predictor.repository import Repository
 from predictor.workers import Workers
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -70,8 +71,9 @@ class Front:
         workers: where it is asked.
         metrics: where requests are counted.
         max_body_bytes: of one request.
-        access: who may ask; everybody, unless it says otherwise.
-        payloads: where answered requests are offered, if anywhere.
+        access: who may ask.
+        repository: what can be loaded in the model's place.
+        offer: where answered requests are offered, if anywhere.
         docs: whether an admin may read about the API.
     """
 
@@ -82,17 +84,20 @@ class Front:
         metrics: Metrics,
         *,
         max_body_bytes: int,
-        access: Access | None = None,
-        payloads: PayloadLog | None = None,
-        docs: bool = False,
+        access: Access,
+        repository: Repository,
+        offer: Offer | None,
+        docs: bool,
     ) -> None:
+        self._model = model
         self._asks = Asks(model, Inference(model, workers, metrics))
-        self._looks = Looks(model, metrics)
+        self._looks = Looks(model, metrics, repository)
         self._metrics = metrics
         self._max_body_bytes = max_body_bytes
-        self._access = access or Access()
-        self._payloads = payloads
-        self._docs = Docs(model, self._access) if docs else None
+        self._access = access
+        self._repository = repository
+        self._offer = offer
+        self._docs = Docs(model, access) if docs else None
 
     def routes(self) -> list[Route]:
         """Everything that is answered over REST; what is asked most, first."""
@@ -125,11 +130,11 @@ class Front:
         }
         if self._docs:
             looking |= {"/openapi.json": self._docs.document, "/docs": self._docs.page}
-        changing = (
-            "/v2/repository/models/{model:name}/load",
-            "/v2/repository/models/{model:name}/unload",
-            "/model/load/{model:name}",
-        )
+        changing: dict[str, Handler] = {
+            "/v2/repository/models/{model:name}/load": self._load,
+            "/v2/repository/models/{model:name}/unload": self._unload,
+            "/model/load/{model:name}": self._load,
+        }
         return [
             *(
                 Route(path, self._answered(self._read(infer), counted=True), methods=["POST"])
@@ -137,7 +142,10 @@ class Front:
             ),
             *(Route(path, self._answered(look), methods=["GET"]) for path, look in looking.items()),
             Route("/v2/repository/index", self._answered(looks.index), methods=["GET", "POST"]),
-            *(Route(path, self._answered(self._refuse), methods=["POST"]) for path in changing),
+            *(
+                Route(path, self._answered(change), methods=["POST"])
+                for path, change in changing.items()
+            ),
         ]
 
     def _answered(self, handler: Handler, *, counted: bool = False) -> Handler:
@@ -184,16 +192,23 @@ class Front:
             most = largest_body(request.headers, self._max_body_bytes)
             body = await read_body(request, most=most)
             response = await infer(request, body)
-            if self._payloads and is_traffic(request.headers):
-                self._payloads.offer(
+            if self._offer and is_traffic(request.headers):
+                self._offer(
                     request.state.id, _payload(body, request), _payload(response.body, response)
                 )
             return response
 
         return read
 
-    async def _refuse(self, _: Request) -> Response:
-        raise ProtocolError(403, NO_CHANGE)
+    async def _load(self, request: Request) -> Response:
+        name, key = request.path_params["model"], request.headers.get("authorization")
+        model = await self._repository.load(name, key)
+        return as_json({"name": model.name, "load": True, "digest": model.package.digest})
+
+    async def _unload(self, request: Request) -> Response:
+        name, key = request.path_params["model"], request.headers.get("authorization")
+        self._repository.unload(self._model, name, key)
+        return as_json({"name": name, "unload": True})
 
 
 def _payload(body: bytes | memoryview, of: Request | Response) -> Payload:

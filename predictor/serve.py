@@ -9,10 +9,12 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, closing
+from functools import partial
 
 from predictor.addresses import bound
-from predictor.packages import obtain
+from predictor.packages import Packages, obtain
 from predictor.sdk import prepare_import
 from predictor.settings import ServeConfig
 from weathervane.errors import ExitCode, StoreError, UsageError
@@ -39,63 +41,46 @@ def serve(config: ServeConfig) -> None:
     from predictor.access import read_access
 
     access = read_access(config.api_keys, config.admin_keys, os.environ)
-    if config.docs and not access.admin:
-        raise UsageError("--docs are for admins: name who is one with --admin-keys")
+    for option, given in (("--docs", config.docs), ("--packages", config.packages)):
+        if given and not access.admin:
+            raise UsageError(f"{option} are for admins: name who is one with --admin-keys")
     with closing(bound(config.host, config.http_port, "--http-port")) as listener:
         # gRPC binds for itself, later; that the port is taken is better known now.
         bound(config.host, config.grpc_port, "--grpc-port").close()
-        package = _obtained(config)
-        from prometheus_client import REGISTRY
-
-        from predictor.metrics import Metrics
-        from predictor.model import PackagedModel
+        packages = Packages(config.packages, config.cache) if config.packages else None
+        package = _obtained(
+            partial(packages.obtain, config.name)
+            if packages
+            else partial(obtain, config.package, config.digest, config.cache),
+            config.store_seconds,
+        )
         from predictor.payloads import PayloadLog
-        from predictor.server import PredictorServer
+        from predictor.server import PredictorServer, loaded
 
-        metrics = Metrics(
-            REGISTRY,
-            model=config.name,
-            revision=config.revision,
-            digest=package.digest,
-            labels=package.labels,
-            ood_threshold=package.ood_threshold,
-        )
-        model = PackagedModel(
-            config.name, package, revision=config.revision, threads=config.threads
-        )
-        model.load()
+        model = loaded(config, config.name, package)
         with ExitStack() as stack:
             payloads = None
             if config.payload_log:
                 payloads = stack.enter_context(
-                    closing(
-                        PayloadLog(
-                            config.payload_log,
-                            share=config.payload_share,
-                            service=config.name,
-                            revision=config.revision,
-                            digest=package.digest,
-                            metrics=metrics,
-                        )
-                    )
+                    closing(PayloadLog(config.payload_log, share=config.payload_share))
                 )
             server = PredictorServer(
-                config, model, metrics, listener, access=access, payloads=payloads
+                config, listener, access=access, packages=packages, payloads=payloads
             )
             server.start([model])
 
 
-def _obtained(config: ServeConfig) -> Package:
+def _obtained(fetch: Callable[[], Package], seconds: float) -> Package:
     """The package, from a store that may be down for a while.
 
     Every failure of the store is tried again, a refusal as well: a key that was just changed is not
     known everywhere at once. Each is told when it happens, so nobody has to wait to know.
     """
-    give_up = time.monotonic() + config.store_seconds
+    give_up = time.monotonic() + seconds
     pause = _FIRST_PAUSE_SECONDS
     while True:
         try:
-            return obtain(config.package, config.digest, config.cache)
+            return fetch()
         except StoreError as error:
             left = give_up - time.monotonic()
             if left <= 0:

@@ -1,7 +1,7 @@
 """The model server of the KServe SDK, bound to one address, with our fronts in place of its own.
 
 In: a loaded model and a bound socket. Out: REST and gRPC answered until a signal says stop, and
-every request that came before the end.
+every request that came before the end; by that model, or by another that took over meanwhile.
 
 SIGTERM: not ready any more, yet listening and serving for `ServeConfig.drain_seconds`, so that
 whoever sends traffic here notices in time. Then, and at once after SIGINT or a second signal: no
@@ -19,23 +19,27 @@ from typing import Any
 
 import uvicorn
 import uvloop
-from fastapi import FastAPI
 from grpc import aio
 from kserve.model import BaseKServeModel
 from kserve.model_server import ModelServer, app
+from prometheus_client import REGISTRY
 from starlette.exceptions import HTTPException
 
 from predictor.access import Access
 from predictor.addresses import spelled
 from predictor.connection import Connection, Connections
-from predictor.metrics import Metrics
+from predictor.fronts import FrontBuilder
+from predictor.metrics import Families
 from predictor.model import PackagedModel
+from predictor.packages import Packages
 from predictor.payloads import PayloadLog
-from predictor.routes import Front, unrouted
-from predictor.servicer import Servicer
+from predictor.repository import Repository
+from predictor.routes import unrouted
+from predictor.servicer import Calls
 from predictor.settings import ServeConfig
 from predictor.workers import Workers
 from weathervane.errors import PlatformError
+from weathervane.registry.package import Package
 
 # How long requests in work may take to end once nothing new is taken on.
 GRACE_SECONDS = 20
@@ -66,11 +70,10 @@ class PredictorServer(ModelServer):  # type: ignore[misc]
     def __init__(
         self,
         config: ServeConfig,
-        model: PackagedModel,
-        metrics: Metrics,
         listener: socket.socket,
         *,
         access: Access,
+        packages: Packages | None,
         payloads: PayloadLog | None,
     ) -> None:
         super().__init__(
@@ -88,27 +91,23 @@ class PredictorServer(ModelServer):  # type: ignore[misc]
             queue=config.queue,
             max_wait_seconds=config.max_wait_seconds,
         )
-        headers = (
-            ("x-weathervane-revision", model.revision),
-            ("x-weathervane-digest", model.package.digest),
-        )
-        self._connections = Connections(config.limits)
-        self._servicer = Servicer(model, self._workers, metrics, headers, access=access)
-        front = Front(
-            model,
-            self._workers,
-            metrics,
-            max_body_bytes=config.max_body_bytes,
+        self._fronts = FrontBuilder(
+            config=config,
             access=access,
+            workers=self._workers,
+            families=Families(REGISTRY),
+            repository=Repository(access, packages, partial(loaded, config), self._take_over),
             payloads=payloads,
-            docs=config.docs,
         )
+        self._calls = Calls()
+        self._connections = Connections(config.limits)
+        app.router.redirect_slashes = False
+        app.add_exception_handler(HTTPException, unrouted)
         self._rest = _Uvicorn(
             uvicorn.Config(
-                _with_routes(app, front),
+                app,
                 # uvicorn only calls it.
                 http=partial(Connection, connections=self._connections),  # type: ignore[arg-type]
-                headers=list(headers),
                 server_header=False,
                 access_log=False,
                 log_config=None,
@@ -130,12 +129,26 @@ class PredictorServer(ModelServer):  # type: ignore[misc]
             PlatformError: when a port was taken meanwhile.
             KeyboardInterrupt: when the first signal was SIGINT.
         """
-        self._register_and_check_atleast_one_model_is_ready(models)
+        (model,) = models
+        self._take_over(model)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(self._serve())
+            runner.run(self._serve(model.package.digest))
         self._workers.close()
         if self._stopped_by == signal.SIGINT:
             raise KeyboardInterrupt
+
+    def _take_over(self, model: PackagedModel) -> None:
+        """From now on requests are this model's; the one before finishes what it has begun."""
+        for name in tuple(self.registered_models.get_models()):
+            self.registered_models.unload(name)
+        self.register_model(model)
+        if self._stage is not _Stage.SERVING:
+            model.stop()
+        fronts = self._fronts.over(model)
+        # In place of what is there: the SDK's application comes with routes of its own.
+        app.router.routes[:] = fronts.rest.routes()
+        self._calls.go_to(fronts.grpc)
+        self._rest.say_with_all(fronts.headers)
 
     def stop(self, sig: int) -> None:
         """Go a step further towards the end."""
@@ -168,12 +181,12 @@ class PredictorServer(ModelServer):  # type: ignore[misc]
             self._rest.cut()
             self._cutting.set()
 
-    async def _serve(self) -> None:
+    async def _serve(self, digest: str) -> None:
         loop = asyncio.get_running_loop()
         for sig in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sig, self.stop, sig)
         grpc_server = aio.server(options=_grpc_options(self._config))
-        self._servicer.add_to(grpc_server)
+        grpc_server.add_generic_rpc_handlers((self._calls,))
         try:
             grpc_port = grpc_server.add_insecure_port(
                 spelled(self._config.host, self._config.grpc_port)
@@ -185,7 +198,7 @@ class PredictorServer(ModelServer):  # type: ignore[misc]
         _log.info(
             "%s serves %s: REST on http://%s, gRPC on %s",
             self._config.revision,
-            self._config.digest,
+            digest,
             spelled(self._config.host, self._listener.getsockname()[1]),
             spelled(self._config.host, grpc_port),
         )
@@ -209,6 +222,15 @@ class _Uvicorn(uvicorn.Server):
     def capture_signals(self) -> nullcontext[None]:  # type: ignore[override]
         # Signals are ours: gRPC has to end as well.
         return nullcontext()
+
+    def say_with_all(self, headers: tuple[tuple[str, str], ...]) -> None:
+        """Send these headers with every answer from now on."""
+        # The first is what the second is made of at the start; the third, from the second each
+        # second, with the date.
+        self.config.headers = list(headers)
+        self.config.encoded_headers = [(name.encode(), told.encode()) for name, told in headers]
+        date = [header for header in self.server_state.default_headers if header[0] == b"date"]
+        self.server_state.default_headers = date + self.config.encoded_headers
 
     async def cut_late(self) -> None:
         """Cut clients that send too slowly, for as long as there may be some."""
@@ -246,9 +268,12 @@ def _grpc_options(config: ServeConfig) -> list[tuple[str, Any]]:
     ]
 
 
-def _with_routes(application: FastAPI, front: Front) -> FastAPI:
-    # In place of what is there: the SDK's application comes with a page about its API.
-    application.router.routes[:] = front.routes()
-    application.router.redirect_slashes = False
-    application.add_exception_handler(HTTPException, unrouted)  # type: ignore[arg-type]
-    return application
+def loaded(config: ServeConfig, name: str, package: Package) -> PackagedModel:
+    """A package as a model that has given its golden answers; blocks for as long as that takes.
+
+    Raises:
+        PackageError: when this predictor must not serve it.
+    """
+    model = PackagedModel(name, package, revision=config.revision, threads=config.threads)
+    model.load()
+    return model

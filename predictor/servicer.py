@@ -23,16 +23,17 @@ from predictor.access import Access
 from predictor.inference import Inference
 from predictor.metrics import Metrics
 from predictor.model import PackagedModel
+from predictor.payloads import Offer, Payload
 from predictor.protocol import (
     INTERNAL,
     LEFT,
-    NO_CHANGE,
     ProtocolError,
     is_traffic,
     kind_of,
     malformed,
     server_metadata,
 )
+from predictor.repository import Repository
 from predictor.workers import Workers
 
 # A message and its metadata to a message.
@@ -45,6 +46,7 @@ _CODES = {
     401: grpc.StatusCode.UNAUTHENTICATED,
     403: grpc.StatusCode.PERMISSION_DENIED,
     404: grpc.StatusCode.NOT_FOUND,
+    409: grpc.StatusCode.FAILED_PRECONDITION,
     # Not RESOURCE_EXHAUSTED, which is what too large a message is answered, and no failure of ours.
     429: grpc.StatusCode.UNAVAILABLE,
     503: grpc.StatusCode.UNAVAILABLE,
@@ -54,14 +56,16 @@ _log = logging.getLogger("weathervane.predictor")
 
 
 class Servicer:
-    """The six calls of the protocol; loading and unloading a model are refused.
+    """The six calls of the protocol over one model, and those that change what serves.
 
     Args:
         model: what is asked.
         workers: where it is asked.
         metrics: where requests are counted.
         headers: sent with every answer.
-        access: who may ask; everybody, unless it says otherwise.
+        access: who may ask.
+        repository: what can be loaded in the model's place.
+        offer: where answered requests are offered, if anywhere.
     """
 
     def __init__(
@@ -71,16 +75,20 @@ class Servicer:
         metrics: Metrics,
         headers: tuple[tuple[str, str], ...],
         *,
-        access: Access | None = None,
+        access: Access,
+        repository: Repository,
+        offer: Offer | None,
     ) -> None:
         self._model = model
         self._inference = Inference(model, workers, metrics)
         self._metrics = metrics
         self._headers = headers
-        self._access = access or Access()
+        self._access = access
+        self._repository = repository
+        self._offer = offer
 
-    def add_to(self, server: grpc.aio.Server) -> None:
-        """Answer the service's calls on ``server``."""
+    def calls(self) -> dict[str, Any]:
+        """Everything that is answered over gRPC: handlers by the whole names of their calls."""
         answers: dict[str, Answer] = {
             "ServerLive": self._live,
             "ServerReady": self._ready,
@@ -88,15 +96,13 @@ class Servicer:
             "ModelReady": self._model_ready,
             "ModelMetadata": self._metadata,
             "ModelInfer": self._infer,
-            "RepositoryModelLoad": self._refuse,
-            "RepositoryModelUnload": self._refuse,
+            "RepositoryModelLoad": self._load,
+            "RepositoryModelUnload": self._unload,
         }
-        calls = {
-            method.name: self._call(method, answers[method.name]) for method in _SERVICE.methods
+        return {
+            f"/{_SERVICE.full_name}/{method.name}": self._call(method, answers[method.name])
+            for method in _SERVICE.methods
         }
-        server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(_SERVICE.full_name, calls),)
-        )
 
     def _call(self, method: Any, answer: Answer) -> Any:
         infers = method.name == "ModelInfer"
@@ -133,6 +139,12 @@ class Servicer:
             tell()
             if kind:
                 await context.abort(_CODES.get(status, grpc.StatusCode.INTERNAL), told)
+            if infers and self._offer and is_traffic(sent):
+                self._offer(
+                    given,
+                    _payload(content, method.input_type),
+                    _payload(written, method.output_type),
+                )
             return written
 
         return grpc.unary_unary_rpc_method_handler(call)
@@ -170,12 +182,37 @@ class Servicer:
             counted=is_traffic(sent),
         )
 
-    async def _refuse(self, *_: Any) -> Any:
-        raise ProtocolError(403, NO_CHANGE)
+    async def _load(self, request: Any, sent: Mapping[str, str]) -> Any:
+        model = await self._repository.load(request.model_name, sent.get("authorization"))
+        return pb.RepositoryModelLoadResponse(model_name=model.name, isLoaded=True)
+
+    async def _unload(self, request: Any, sent: Mapping[str, str]) -> Any:
+        self._repository.unload(self._model, request.model_name, sent.get("authorization"))
+        return pb.RepositoryModelUnloadResponse(model_name=request.model_name, isUnloaded=True)
 
     def _check(self, name: str, version: str) -> None:
         # An absent version is an empty one in this protocol.
         self._model.check_name(name, version or self._model.package.digest)
+
+
+class Calls(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Hands each call to the servicer of the model that serves when it comes."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, Any] = {}
+
+    def go_to(self, servicer: Servicer) -> None:
+        """From now on; calls that came before stay where they are."""
+        self._by_name = servicer.calls()
+
+    def service(self, handler_call_details: Any) -> Any:
+        """As the library wants it: the handler of a call, or None."""
+        return self._by_name.get(handler_call_details.method)
+
+
+def _payload(message: bytes, described: Any) -> Payload:
+    # As it went over the wire. What message it is stands in a parameter, as Prometheus has it.
+    return Payload(message, f"application/protobuf; proto={described.full_name}")
 
 
 def _parsed(message: Any, content: bytes) -> Any:

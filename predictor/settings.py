@@ -12,9 +12,10 @@ from predictor.cgroups import granted_cores
 from predictor.limits import Limits
 from weathervane.errors import UsageError
 
-# Both end up in headers and metrics.
-_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+# Of a model, a package or a revision: they end up in addresses, headers and metrics. A digest is
+# one, for packages in the store are called so.
+NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
+DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def cores() -> int:
@@ -38,11 +39,15 @@ def revision_of(environment: Mapping[str, str]) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class ServeConfig:
-    """One package, where it is served, and how much is taken on at once."""
+    """One package, where it is served, and how much is taken on at once.
 
-    package: str  # a folder, or s3://bucket/models/name/digest
-    digest: str
-    name: str
+    Either ``package`` and ``digest`` pin it, or ``packages`` has several to choose from.
+    """
+
+    package: str = ""  # a folder, or s3://bucket/models/name/digest
+    digest: str = ""
+    packages: str = ""  # a folder of such folders, or s3://bucket/prefix
+    name: str  # of the model; the folder's among ``packages``
     revision: str
     cache: Path  # packages from a store are kept here
     host: str = "127.0.0.1"
@@ -77,12 +82,11 @@ class ServeConfig:
 
     def __post_init__(self) -> None:
         for option, value in (("--name", self.name), ("--revision", self.revision)):
-            if not _NAME.fullmatch(value):
+            if not NAME.fullmatch(value):
                 raise UsageError(
-                    f"{option} must be letters, digits, '.', '_' and '-', at most 63, got {value!r}"
+                    f"{option} must be letters, digits, '.', '_' and '-', at most 64, got {value!r}"
                 )
-        if not _DIGEST.fullmatch(self.digest):
-            raise UsageError(f"--digest must be 64 hex digits in lower case, got {self.digest!r}")
+        self._check_place()
         for option, port in (("--http-port", self.http_port), ("--grpc-port", self.grpc_port)):
             if not 0 <= port <= 65535:
                 raise UsageError(f"{option} must be from 0 to 65535, got {port}")
@@ -90,6 +94,21 @@ class ServeConfig:
             raise UsageError(f"--http-port and --grpc-port are both {self.http_port}")
         self._check_bounds()
         self._check_payload_log()
+
+    def _check_place(self) -> None:
+        if self.packages:
+            if self.package or self.digest:
+                raise UsageError(
+                    "--packages is for a predictor that stands alone: leave out --package and "
+                    "--digest, which pin it to one"
+                )
+            return
+        if not (self.package and self.digest):
+            raise UsageError(
+                "say what to serve: --package and --digest, or --packages for one that stands alone"
+            )
+        if not DIGEST.fullmatch(self.digest):
+            raise UsageError(f"--digest must be 64 hex digits in lower case, got {self.digest!r}")
 
     def _check_payload_log(self) -> None:
         if not 0 < self.payload_share <= 1:

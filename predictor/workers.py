@@ -64,7 +64,7 @@ class Workers:
 
         def give_up() -> None:
             nonlocal late
-            late = future.cancel()
+            late = future.cancel()  # noqa: F821 - not called any more when it is deleted
 
         timer = asyncio.get_running_loop().call_later(self._max_wait_seconds, give_up)
         try:
@@ -76,6 +76,8 @@ class Workers:
             raise
         finally:
             timer.cancel()
+            # As in `_work`.
+            del future
 
     def close(self) -> None:
         """Finish what is in work and take on nothing more; what waits still is dropped."""
@@ -124,6 +126,9 @@ class Workers:
             future.set_result(result)
         else:
             future.set_exception(failure)
+            # The error knows this frame, the frame the error: together they would keep what the job
+            # holds, a body of megabytes, until the collector of cycles comes by.
+            del future, job, failure
 
     def _forget(self, future: Future[Any]) -> None:
         with self._lock:

@@ -113,7 +113,10 @@ def chain(
             confusion=new("confusion", dsl.ClassificationMetrics),
         )
         returned["digest"] = package.python_func(
-            model="weather", chosen=made["chosen"], package=new("package", dsl.Model)
+            model="weather",
+            chosen=made["chosen"],
+            judgement=made["judgement"],
+            package=new("package", dsl.Model),
         )
         returned["uri"] = upload.python_func(
             digest=returned["digest"],
@@ -167,6 +170,8 @@ def test_the_package_in_the_store_is_the_one_that_was_made(chain: Chain, tmp_pat
     found = read_package(tmp_path / "package", chain.returned["digest"])
     assert found.labels == ("cloudy", "foggy", "rainy", "snowy", "sunny")
     assert found.size == PIXELS
+    (measured,) = Contest.read(chain.path("contest")).candidates
+    assert found.metrics["test_accuracy"] == pytest.approx(measured.figures.accuracy, abs=1e-4)
 
 
 def test_a_step_that_is_repeated_registers_one_version(chain: Chain):

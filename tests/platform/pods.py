@@ -14,7 +14,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from predictor.metrics import Metrics
+from predictor.metrics import Families, Metrics
 from weathervane.rollout.kserve.pods import PROBE_HEADER
 
 
@@ -52,7 +52,7 @@ class PodServer:
 
     def restart(self) -> None:
         """The container starts again: its counters begin at zero."""
-        self._metrics = Metrics(CollectorRegistry(), **self._about)
+        self._metrics = Metrics(Families(CollectorRegistry()), **self._about)
 
     def take(self, requests: int) -> int:
         """Answer so many requests of clients; how many were answered well."""

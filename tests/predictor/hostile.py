@@ -1,11 +1,13 @@
 """Requests that want to fill memory or time: each one whole, and the status that it deserves.
 
-``python -m tests.predictor.hostile PORT GRPC SECONDS`` sends all of them, again and again, and says
-how many were answered otherwise: a process of its own, so that it holds up nobody but the server.
+``python -m tests.predictor.hostile PORT GRPC SECONDS`` says that it has begun, sends all of them,
+again and again, and says how many were answered otherwise: a process of its own, so that it holds
+up nobody but the server.
 """
 
 import asyncio
 import gzip
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -21,6 +23,7 @@ from tests.predictor.trials import message
 from tests.predictor.wire import INFER, head, request, wire
 
 MEBIBYTE = 1024 * 1024
+BEGUN = "begun\n"
 
 
 class Target(Protocol):
@@ -155,5 +158,9 @@ async def attack(server: Target, seconds: float) -> int:
 
 if __name__ == "__main__":
     port, address, lasting = sys.argv[1:]
+    # An attacker has a machine of its own. Here it shares the server's, and what it computes for
+    # itself must not be taken for what it does to others.
+    os.nice(19)
     _bomb()
+    print(BEGUN, end="", flush=True)
     print(asyncio.run(attack(Addresses(int(port), address), float(lasting))))

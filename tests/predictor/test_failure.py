@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
+from predictor.access import Access
 from predictor.engines import Engine
-from predictor.metrics import Metrics
+from predictor.metrics import Families, Metrics
 from predictor.model import PackagedModel
+from predictor.repository import Repository
 from predictor.routes import Front
 from predictor.workers import Workers
 from weathervane.registry.package import Package
@@ -38,14 +40,22 @@ class FailsOnce:
 def test_it_is_a_500_in_words_of_ours_and_the_next_request_is_answered(
     tiny_package: Package, pictures: dict[str, bytes], caplog: pytest.LogCaptureFixture
 ):
-    metrics = Metrics(
-        CollectorRegistry(), model="weather", revision="r", digest=tiny_package.digest
-    )
+    families = Families(CollectorRegistry())
+    metrics = Metrics(families, model="weather", revision="r", digest=tiny_package.digest)
     model = PackagedModel("weather", tiny_package, revision="r", threads=1)
     model.load()
     model._engine = FailsOnce(model._engine)
     workers = Workers(threads=1, queue=0)
-    front = Front(model, workers, metrics, max_body_bytes=1024 * 1024)
+    front = Front(
+        model,
+        workers,
+        metrics,
+        max_body_bytes=1024 * 1024,
+        access=Access(),
+        repository=Repository(Access(), None, lambda *_: model, lambda _: None),
+        offer=None,
+        docs=False,
+    )
 
     async def ask_twice() -> list[tuple[int, Any]]:
         transport = httpx.ASGITransport(Starlette(routes=front.routes()))

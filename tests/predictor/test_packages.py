@@ -3,15 +3,24 @@
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from predictor.packages import obtain
+from predictor.packages import Packages, UnknownPackageError, obtain
 from tests.predictor.running import command
 from weathervane.errors import ExitCode, PackageError
-from weathervane.registry.package import DESCRIPTION, LITERT_MODEL, Package
+from weathervane.registry.package import (
+    DESCRIPTION,
+    LITERT_MODEL,
+    Description,
+    Package,
+    read_package,
+    seal,
+)
+from weathervane.registry.store import Store
 
 
 @pytest.fixture
@@ -57,6 +66,28 @@ def test_an_extra_file_is_seen_in_every_folder(tiny_package: Package, copy: Path
         extra.touch()
         refused(copy, tiny_package)
         extra.unlink()
+
+
+def test_packages_of_the_store_are_called_by_their_digests(
+    store: Store,
+    tiny_package: Package,
+    copy: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    told = {field.name: getattr(tiny_package, field.name) for field in fields(Description)}
+    other = seal(copy, Description(**told | {"code_version": "0.2.0"}))
+    for one in (tiny_package, other):
+        store.upload_folder(one.folder, f"models/weather/{one.digest}")
+    for variable, value in store.config.as_environment().items():
+        monkeypatch.setenv(variable, value)
+    packages = Packages(store.uri("models/weather"), tmp_path / "cache")
+
+    assert packages.digests() == {one: one for one in sorted((tiny_package.digest, other.digest))}
+    found = packages.obtain(other.digest)
+    assert found == read_package(tmp_path / "cache" / other.digest, other.digest)
+    with pytest.raises(UnknownPackageError, match="there is no package 'weather'"):
+        packages.obtain("weather")
 
 
 @pytest.mark.process

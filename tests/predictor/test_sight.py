@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import httpx
 import pytest
+from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -238,6 +239,30 @@ def test_payloads_arrive_as_events_of_kserve(
         assert event.headers["ce-component"] == "predictor"
         assert event.headers["ce-revision"] == REVISION
         assert event.headers["ce-source"] == f"/v2/models/weather/versions/{tiny_package.digest}"
+
+
+def test_a_call_over_grpc_arrives_as_the_messages_that_it_was(
+    guarded: Guarded, tiny_package: Package
+):
+    asked = grpc_request()
+    with grpc.insecure_channel(guarded.server.grpc) as channel:
+        stub: Any = GRPCInferenceServiceStub(channel)
+        told = [("authorization", f"Bearer {API_KEY}"), ("x-request-id", "by-grpc")]
+        answer = stub.ModelInfer(asked, metadata=told)
+
+    events: dict[str, Any] = {}
+    while len(events) < 2:
+        event = guarded.collector.received.get(timeout=10)
+        if event.headers["ce-id"] == "by-grpc":
+            events[event.headers["ce-type"]] = event
+    request, response = events[payloads.REQUEST], events[payloads.RESPONSE]
+    assert pb.ModelInferRequest.FromString(request.body) == asked
+    assert pb.ModelInferResponse.FromString(response.body) == answer
+    for event, message in ((request, "Request"), (response, "Response")):
+        told = f"application/protobuf; proto=inference.ModelInfer{message}"
+        assert event.headers["content-type"] == told
+        assert event.headers["ce-source"] == f"/v2/models/weather/versions/{tiny_package.digest}"
+        assert event.headers["ce-revision"] == REVISION
 
 
 def test_requests_wait_for_no_collector(client: httpx.Client, guarded: Guarded):

@@ -9,7 +9,6 @@ import signal
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from functools import cache
 
 import cv2
@@ -20,6 +19,7 @@ from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 
 from tests.predictor.running import Running
+from tests.predictor.seen import Drained, Left
 from tests.predictor.wire import INFER, Clients, Wire, head, infer, request, wire
 
 READY = head("/v2/health/ready", method="GET")
@@ -48,17 +48,6 @@ def classified(server: Running) -> int:
 
 
 # --- The end -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Drained:
-    """An end under load."""
-
-    sent: int
-    lost: int
-    ready_fell: float  # seconds after SIGTERM
-    refused: float  # the first connection that was refused, seconds after SIGTERM
-    exit_code: int
 
 
 async def drain(server: Running, *, in_flight: int, picture: bytes) -> Drained:
@@ -117,15 +106,6 @@ async def _accepts(port: int) -> bool:
 
 
 # --- Clients that leave --------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Left:
-    """After clients that left."""
-
-    times: int
-    places_lost: int  # of the queue, seen by the next clients
-    worked_in_vain: int  # pictures classified for nobody
 
 
 async def leave(server: Running, *, times: int, queue: int, picture: bytes, blocking: int) -> Left:

@@ -109,7 +109,7 @@ class Clients:
     async def ask(self, data: bytes) -> Outcome:
         begun = time.perf_counter()
         try:
-            one = self._free.pop() if self._free else await self._connect()
+            one = self._kept() or await self._connect()
             answer = await one.ask(data)
         except (OSError, EOFError):
             return Outcome(0, time.perf_counter() - begun)
@@ -119,6 +119,14 @@ class Clients:
             self._free.append(one)
         took = time.perf_counter() - begun
         return Outcome(answer.status, took, "retry-after" in answer.headers)
+
+    def _kept(self) -> Wire | None:
+        """The connection used last; one that the server has closed meanwhile is none."""
+        while self._free:
+            if not (one := self._free.pop()).reader.at_eof():
+                return one
+            one.leave()
+        return None
 
     async def _connect(self) -> Wire:
         return Wire(*await asyncio.open_connection("127.0.0.1", self._port))

@@ -18,6 +18,8 @@ from weathervane.registry.store import Store, evaluations_key, package_key, prob
 from weathervane.registry.versions import CHAMPION, Registry
 from weathervane.training.record import TrainingRecord
 
+_DECIMALS = 4
+
 
 def connect() -> Registry:
     """MLflow as the environment names it: its files in our store, its runs below the pipeline's.
@@ -105,6 +107,17 @@ def publish(
             shutil.copy(path, Path(scratch, name))
         store.upload_folder(Path(scratch), evaluations_key(digest))
     return store.upload_folder(package, package_key(found.model, digest))
+
+
+def metrics_to_package(evaluation: Evaluation) -> dict[str, float]:
+    """Of `figures_of`, those that a package carries: the same for the same model and pictures.
+
+    They are counts of labels, rounded: what depends on the machine, its time or its threads would
+    give another digest each time.
+    """
+    figures = figures_of(evaluation)
+    kept = ("test_accuracy", "test_balanced_accuracy", "test_macro_f1")
+    return {name: round(figures[name], _DECIMALS) for name in kept}
 
 
 def figures_of(evaluation: Evaluation) -> dict[str, float]:

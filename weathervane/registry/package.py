@@ -56,6 +56,8 @@ class Description:
     ood_threshold: float | None = None
     data_digest: str
     code_version: str
+    # On the test pictures, by the names that they have in MLflow; packages of before have none.
+    metrics: dict[str, float] = field(default_factory=dict)
     # Every other file of the package, by its path with slashes.
     files: dict[str, _Sha256] = field(default_factory=dict)
 
@@ -196,7 +198,11 @@ def seal(folder: Path, description: Description) -> Package:
     """
     files = {name: _sha256(folder / name) for name in _plain_files(folder) - {DESCRIPTION}}
     try:
-        text = canonical(TypeAdapter(Description).dump_python(replace(description, files=files)))
+        values = TypeAdapter(Description).dump_python(replace(description, files=files))
+        if not description.metrics:
+            # Written as before there were any, a package keeps its digest.
+            del values["metrics"]
+        text = canonical(values)
         sealed = _parse(text)
     except ValueError as error:
         raise PackageError(f"cannot package {folder}: {_problems(error)}") from error

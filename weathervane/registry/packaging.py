@@ -8,7 +8,7 @@ import io
 import json
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
@@ -95,6 +95,7 @@ def build_package(
     size: int,
     data_digest: str,
     code_version: str,
+    metrics: Mapping[str, float] | None = None,
     litert: bool = True,
 ) -> Package:
     """Package a SavedModel (uint8 [n, size, size, 3] to probabilities [n, classes]) as ``out``.
@@ -107,6 +108,7 @@ def build_package(
         size: pixels a side of the input.
         data_digest: of the manifest that the model was trained on.
         code_version: of the code that trained it.
+        metrics: how it did on the test pictures, by name.
         litert: whether to bring the model for LiteRT too. Without it the package is served by the
             larger predictor image that has TensorFlow.
 
@@ -123,6 +125,7 @@ def build_package(
         preprocessing=images.PREPROCESSING,
         data_digest=data_digest,
         code_version=code_version,
+        metrics=dict(metrics or {}),
     )
     reference = SavedModel(saved_model)
     if (reference.size, reference.classes) != (size, len(description.labels)):

@@ -23,9 +23,10 @@ from urllib.parse import urlsplit
 import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error
+from minio.helpers import check_bucket_name
 
 from weathervane.config import StoreConfig
-from weathervane.errors import StoreError
+from weathervane.errors import StoreError, UsageError
 from weathervane.folders import new_folder
 from weathervane.registry.package import DESCRIPTION
 
@@ -71,7 +72,8 @@ class Store:
     """One bucket of an S3 endpoint. Every method raises `StoreError` and names the reason.
 
     A place is either a key in the bucket (``models/weather/…``) or a whole address
-    (``s3://bucket/models/weather/…``), which may name another bucket of the same endpoint.
+    (``s3://bucket/models/weather/…``), which may name another bucket of the same endpoint. What can
+    be no place is a `UsageError`: asking again will not help.
     """
 
     def __init__(self, config: StoreConfig) -> None:
@@ -98,7 +100,7 @@ class Store:
 
     def ensure_bucket(self) -> None:
         """Make the bucket unless it is there."""
-        bucket = self.config.bucket
+        bucket = _checked(self.config.bucket)
         with self._translated(f"s3://{bucket}"):
             if self._client.bucket_exists(bucket_name=bucket):
                 return
@@ -133,6 +135,12 @@ class Store:
                     return False
                 raise
         return True
+
+    def names(self, place: str) -> list[str]:
+        """Names of all objects below a prefix, from there on."""
+        bucket, key = self._locate(place)
+        with self._translated(f"s3://{bucket}/{key}"):
+            return [name for name, _ in self._list(bucket, key)]
 
     def upload_folder(self, folder: Path, prefix: str, *, last: str = DESCRIPTION) -> str:
         """Copy every file of ``folder`` below ``prefix``; files that are there already stay.
@@ -219,8 +227,8 @@ class Store:
             bucket, _, key = place.removeprefix("s3://").partition("/")
         key = key.strip("/")
         if not bucket or not key:
-            raise StoreError(f"{place!r} names no place in a bucket; write s3://bucket/prefix")
-        return bucket, key
+            raise UsageError(f"{place!r} names no place in a bucket; write s3://bucket/prefix")
+        return _checked(bucket), key
 
     @contextmanager
     def _translated(self, what: str) -> Iterator[None]:
@@ -254,6 +262,17 @@ class Store:
             raise StoreError(
                 f"cannot reach the store {endpoint} for {what}: {_cause(error)}; is it running?"
             ) from error
+
+
+def _checked(bucket: str) -> str:
+    try:
+        check_bucket_name(bucket)
+    except ValueError as error:
+        raise UsageError(
+            f"{bucket!r} can be no bucket's name: 3 to 63 letters, digits, '.' and '-', the first "
+            "and the last of them no sign"
+        ) from error
+    return bucket
 
 
 def _write(answer: IO[bytes], target: Path, size: int) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from predictor.metrics import Metrics
+from predictor.metrics import Families, Metrics
 from predictor.protocol import Classification
 from weathervane.errors import DeploymentError
 from weathervane.rollout.counts import Answers, Counts, observe_latencies
@@ -10,7 +10,7 @@ from weathervane.rollout.kserve.figures import read_counts
 
 
 def test_the_predictors_own_metrics_are_read_as_it_counted_them():
-    metrics = Metrics(CollectorRegistry(), model="weather", revision="r", digest="d")
+    metrics = Metrics(Families(CollectorRegistry()), model="weather", revision="r", digest="d")
     answers = [(200, 0.004), (200, 0.02), (500, 1.2), (503, 0.001), (429, 0.001), (422, 0.002)]
     answers.append((499, 3.0))
     for code, seconds in answers:
@@ -23,13 +23,13 @@ def test_the_predictors_own_metrics_are_read_as_it_counted_them():
 
 
 def test_a_pod_that_was_asked_nothing_yet_has_zeros():
-    metrics = Metrics(CollectorRegistry(), model="weather", revision="r", digest="d")
+    metrics = Metrics(Families(CollectorRegistry()), model="weather", revision="r", digest="d")
 
     assert read_counts(metrics.exposition().decode(), "pod") == Counts()
 
 
 def test_labels_and_confidences_are_told_by_tenths():
-    metrics = Metrics(CollectorRegistry(), model="weather", revision="r", digest="d")
+    metrics = Metrics(Families(CollectorRegistry()), model="weather", revision="r", digest="d")
     metrics.predicted(
         Classification(
             probabilities=np.zeros((3, 2), np.float32),

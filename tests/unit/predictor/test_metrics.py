@@ -3,7 +3,7 @@
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from predictor.metrics import Metrics
+from predictor.metrics import Families, Metrics
 from predictor.protocol import Classification
 from weathervane.rollout.counts import LATENCY_BOUNDS
 
@@ -33,7 +33,7 @@ def values(registry: CollectorRegistry, name: str, label: str) -> dict[str, floa
 
 def metrics(registry: CollectorRegistry, ood_threshold: float | None = None) -> Metrics:
     return Metrics(
-        registry,
+        Families(registry),
         model="weather",
         revision="weather-00007",
         digest="d" * 64,

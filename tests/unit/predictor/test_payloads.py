@@ -6,8 +6,8 @@ from contextlib import closing
 import pytest
 from prometheus_client import CollectorRegistry
 
-from predictor.metrics import Metrics
-from predictor.payloads import MAX_WAITING_BYTES, Payload, PayloadLog, sampled
+from predictor.metrics import Families, Metrics
+from predictor.payloads import MAX_WAITING_BYTES, Payload, PayloadLog, Source, sampled
 from tests.predictor.collector import collecting
 
 SMALL = Payload(b"{}", "application/json")
@@ -18,11 +18,10 @@ def registry() -> CollectorRegistry:
     return CollectorRegistry()
 
 
-def payload_log(url: str, registry: CollectorRegistry, share: float = 1.0) -> PayloadLog:
-    metrics = Metrics(registry, model="weather", revision="r", digest="d")
-    return PayloadLog(
-        url, share=share, service="weather", revision="r", digest="d", metrics=metrics
-    )
+@pytest.fixture
+def source(registry: CollectorRegistry) -> Source:
+    metrics = Metrics(Families(registry), model="weather", revision="r", digest="d")
+    return Source(service="weather", revision="r", digest="d", metrics=metrics)
 
 
 def outcomes(registry: CollectorRegistry) -> dict[str, float]:
@@ -54,12 +53,12 @@ def test_the_share_is_held_and_a_larger_one_contains_a_smaller():
     assert all(sampled(one, 1.0) for one in ids)
 
 
-def test_only_the_sample_is_sent(registry: CollectorRegistry):
+def test_only_the_sample_is_sent(source: Source):
     ids = [f"request-{number}" for number in range(60)]
     with collecting() as collector:
-        with closing(payload_log(collector.url, registry, share=0.1)) as log:
+        with closing(PayloadLog(collector.url, share=0.1)) as log:
             for one in ids:
-                log.offer(one, SMALL, SMALL)
+                log.offer(source, one, SMALL, SMALL)
 
         sent = [collector.received.get(timeout=10).headers["ce-id"] for _ in range(2 * len(SAMPLE))]
 
@@ -67,13 +66,13 @@ def test_only_the_sample_is_sent(registry: CollectorRegistry):
     assert collector.received.empty()
 
 
-def test_what_finds_no_room_is_dropped_at_once(registry: CollectorRegistry):
+def test_what_finds_no_room_is_dropped_at_once(registry: CollectorRegistry, source: Source):
     large = Payload(bytes(MAX_WAITING_BYTES // 4), "application/octet-stream")
     with collecting() as collector:
         collector.may_answer.clear()
-        with closing(payload_log(collector.url, registry)) as log:
+        with closing(PayloadLog(collector.url, share=1)) as log:
             for number in range(10):
-                log.offer(str(number), large, SMALL)
+                log.offer(source, str(number), large, SMALL)
             assert outcomes(registry) == {"dropped": 7}
             collector.may_answer.set()
 
@@ -82,23 +81,26 @@ def test_what_finds_no_room_is_dropped_at_once(registry: CollectorRegistry):
 
 @pytest.mark.parametrize("status", [500, 302])
 def test_a_collector_that_fails_is_counted_and_told_of_once(
-    registry: CollectorRegistry, caplog: pytest.LogCaptureFixture, status: int
+    registry: CollectorRegistry,
+    source: Source,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
 ):
     with collecting() as collector:
         collector.status = status
-        with closing(payload_log(collector.url, registry)) as log:
+        with closing(PayloadLog(collector.url, share=1)) as log:
             for number in range(5):
-                log.offer(str(number), SMALL, SMALL)
+                log.offer(source, str(number), SMALL, SMALL)
 
     assert outcomes(registry) == {"failed": 5}
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
-def test_no_collector_is_no_more(registry: CollectorRegistry):
+def test_no_collector_is_no_more(registry: CollectorRegistry, source: Source):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with closing(payload_log(f"http://127.0.0.1:{port}", registry)) as log:
-        log.offer("1", SMALL, SMALL)
+    with closing(PayloadLog(f"http://127.0.0.1:{port}", share=1)) as log:
+        log.offer(source, "1", SMALL, SMALL)
 
     assert outcomes(registry) == {"failed": 1}

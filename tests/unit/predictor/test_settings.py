@@ -21,6 +21,10 @@ HEALTHY = ServeConfig(
     [
         ({"digest": "0" * 63}, "--digest must be 64 hex digits"),
         ({"digest": "A" * 64}, "--digest must be 64 hex digits"),
+        ({"digest": ""}, "say what to serve: --package and --digest"),
+        ({"package": ""}, "say what to serve: --package and --digest"),
+        ({"packages": "folder"}, "leave out --package and --digest"),
+        ({"name": "x" * 65}, "at most 64"),
         ({"name": ""}, "--name must be"),
         ({"name": "a/b"}, "--name must be"),
         ({"revision": "two words"}, "--revision must be"),
@@ -48,6 +52,12 @@ HEALTHY = ServeConfig(
 def test_a_wrong_option_is_named_with_its_value(change: dict[str, Any], told: str):
     with pytest.raises(UsageError, match=told):
         replace(HEALTHY, **change)
+
+
+def test_packages_to_choose_from_take_the_place_of_one():
+    alone = replace(HEALTHY, package="", digest="", packages="folder", name="0" * 64)
+
+    assert (alone.packages, alone.name) == ("folder", "0" * 64)
 
 
 def test_both_ports_may_be_any_free_one():

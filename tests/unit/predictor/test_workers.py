@@ -161,6 +161,32 @@ def test_a_job_that_nobody_waits_for_any_more_is_dropped_with_all_that_it_holds(
     assert done == []
 
 
+def test_a_job_that_fails_is_gone_with_all_that_it_holds_when_its_caller_has_heard_of_it():
+    workers = Workers(threads=1, queue=0)
+
+    class Pictures:
+        pass
+
+    async def fail() -> weakref.ref[Pictures]:
+        pictures = Pictures()
+
+        def job(held: Pictures = pictures) -> None:
+            raise ValueError(str(held))
+
+        with suppress(ValueError):
+            await workers.run(job)
+        return weakref.ref(pictures)
+
+    gc.disable()
+    try:
+        gone = asyncio.run(fail())
+        # Its thread has ended as well.
+        workers.close()
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
 def test_after_the_end_nothing_is_taken_on():
     workers = Workers(threads=1, queue=1)
     workers.close()

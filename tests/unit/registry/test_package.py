@@ -76,6 +76,20 @@ def test_the_digest_is_that_of_the_description_and_of_nothing_else(package: Pack
     assert canonical(json.loads(text)) == text
 
 
+def test_a_package_says_how_it_did_and_one_that_does_not_is_written_as_ever(
+    package: Package, tmp_path: Path
+):
+    told = {"test_accuracy": 0.9312, "test_macro_f1": 0.92}
+
+    measured = seal(fill(tmp_path / "measured"), replace(WEATHER, metrics=told))
+
+    assert read_package(measured.folder, measured.digest).metrics == told
+    assert measured.digest != package.digest
+    # Packages of before have no such field, and are read as they are.
+    assert "metrics" not in json.loads((package.folder / DESCRIPTION).read_bytes())
+    assert read_package(package.folder, package.digest).metrics == {}
+
+
 def test_sealing_again_changes_nothing(package: Package):
     assert seal(package.folder, WEATHER) == package
 

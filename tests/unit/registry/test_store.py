@@ -167,8 +167,29 @@ def test_what_is_absent_is_said_to_be(store: Store, tmp_path: Path):
         store.download_folder("no/such", tmp_path / "out")
     with pytest.raises(StoreError, match="holds no file"):
         store.upload_folder(tmp_path, "p")
-    with pytest.raises(StoreError, match="names no place"):
-        store.read("s3://bucket-only")
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("s3://bucket-only", "names no place"),
+        ("s3://ab/key", "'ab' can be no bucket's name: 3 to 63"),
+        ("s3://two words/key", "'two words' can be no bucket's name"),
+        ("s3://-sign/key", "can be no bucket's name"),
+        ("s3://a..b/key", "can be no bucket's name"),
+        ("s3://127.0.0.1/key", "can be no bucket's name"),
+    ],
+)
+def test_what_can_be_no_place_is_said_before_the_store_is_asked(place: str, says: str):
+    nobody = StoreConfig(endpoint="http://127.0.0.1:9", access_key="a", secret_key="s")
+
+    with pytest.raises(UsageError, match=says):
+        Store(nobody).read(place)
+
+
+def test_a_bucket_that_cannot_be_is_not_made(store_server: StoreConfig):
+    with pytest.raises(UsageError, match="can be no bucket's name"):
+        Store(replace(store_server, bucket="a_")).ensure_bucket()
 
 
 @pytest.mark.parametrize(
