@@ -61,7 +61,7 @@ check: setup ## Linters, types, import contracts, unit tests: at most a minute
 	@.venv/bin/pytest tests/unit
 
 .PHONY: test
-test: setup ## Everything that needs no cluster and no accelerator
+test: setup chart-tools ## Everything that needs no cluster and no accelerator
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/mypy
@@ -95,6 +95,26 @@ soak-kill: setup ## A rollout killed at 20 seeded moments and started again
 .PHONY: soak-predictor
 soak-predictor: setup ## A predictor under overload, abuse, faults and for long; about half an hour
 	@$(PY) -m tests.soak.predictor
+
+# Building these needs Go and, for the first time, some minutes; what is on the PATH will do.
+bin/helm:
+	@GOBIN=$(CURDIR)/bin go install helm.sh/helm/v4/cmd/helm@v4.3.1
+bin/kubeconform:
+	@GOBIN=$(CURDIR)/bin go install github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
+bin/minio:
+	@GOBIN=$(CURDIR)/bin go install github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
+
+.PHONY: chart-tools
+chart-tools:
+	@for tool in helm kubeconform; do \
+	  test -x bin/$$tool || command -v $$tool > /dev/null || { \
+	    command -v go > /dev/null && $(MAKE) --no-print-directory bin/$$tool; \
+	  } || echo "The chart is not checked: $$tool is neither in bin/ nor on the PATH, and Go could not build it"; \
+	done
+
+.PHONY: check-chart
+check-chart: setup chart-tools ## The Helm chart: linted, against schemas, rights, pods, networks
+	@.venv/bin/pytest tests/chart tests/unit/install
 
 # For the example of gRPC's command line; without Go its test says that it was skipped.
 bin/grpcurl:
