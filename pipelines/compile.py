@@ -15,6 +15,7 @@ def compile_all(folder: Path) -> tuple[Path, ...]:
     """Compile every pipeline into ``folder``, and return the files' paths."""
     from kfp import compiler
 
+    from pipelines.on_cluster import place
     from pipelines.release import release_pipeline
     from pipelines.training import training_pipeline
 
@@ -22,6 +23,8 @@ def compile_all(folder: Path) -> tuple[Path, ...]:
     compiled = []
     for name, pipeline in ((TRAINING, training_pipeline), (RELEASE, release_pipeline)):
         path = folder / name
+        executors = pipeline.pipeline_spec.deployment_spec["executors"]
+        place(pipeline.platform_spec, executors)
         compiler.Compiler().compile(pipeline, str(path))
         compiled.append(path)
     return tuple(compiled)

@@ -1,5 +1,6 @@
 """Every pod that we control fits Pod Security `restricted` and cannot write to its image."""
 
+import re
 from copy import deepcopy
 from typing import Any
 
@@ -7,7 +8,8 @@ import pytest
 import yaml
 
 from tests.chart import restricted
-from tests.chart.rendering import SCENARIOS, kinds, named, objects, pods
+from tests.chart.rendering import ROOT, SCENARIOS, kinds, named, objects, pods
+from weathervane.install.secrets import CLIENT_KEYS, LOG_IN_KEYS, PIPELINE
 from weathervane.rollout.kserve.job import Driver, rollout_job
 from weathervane.rollout.plan import Plan
 
@@ -52,7 +54,7 @@ def test_the_pod_that_serves_is_restricted(scenario: str):
     pod = {
         "securityContext": predictor["securityContext"],
         "containers": runtime["spec"]["containers"],
-        # As KServe adds it where manifests/ patched its ClusterStorageContainer.
+        # As KServe adds it where it was installed with our values.
         "initContainers": [storage_initializer()],
     }
 
@@ -60,16 +62,57 @@ def test_the_pod_that_serves_is_restricted(scenario: str):
 
 
 def storage_initializer() -> dict[str, Any]:
-    from tests.chart.rendering import ROOT
-
-    patch = yaml.safe_load((ROOT / "manifests/kserve/storage-container.yaml").read_text())
-    return {"name": "storage-initializer", **patch["spec"]["container"]}
+    values = yaml.safe_load((ROOT / "manifests/kserve/values.yaml").read_text())
+    context = values["kserve"]["storage"]["containerSecurityContext"]
+    return {"name": "storage-initializer", "securityContext": context}
 
 
 def test_the_job_of_a_rollout_is_restricted():
     job = rollout_job("weather", "a" * 64, Plan(), Driver(image="i"), who="w")
 
     assert restricted.faults(job["spec"]["template"]["spec"]) == []
+
+
+@pytest.mark.parametrize("name", ["training", "release"])
+def test_the_pods_of_pipeline_steps_are_restricted_as_far_as_kubeflow_lets_us(name: str):
+    spec, platform = yaml.safe_load_all((ROOT / f"pipelines/{name}.yaml").read_text())
+    executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+
+    assert set(executors) == set(spec["deploymentSpec"]["executors"])
+    for executor in executors.values():
+        ours = executor["securityContext"]
+        pod = {
+            "containers": [
+                {
+                    "name": "main",
+                    "securityContext": {
+                        # What Kubeflow Pipelines 2.17 sets itself (kfp-kubernetes,
+                        # set_security_context).
+                        "allowPrivilegeEscalation": False,
+                        "capabilities": {"drop": ["ALL"]},
+                        "seccompProfile": {"type": "RuntimeDefault"},
+                        "runAsNonRoot": ours["runAsNonRoot"],
+                        "runAsUser": int(ours["runAsUser"]),
+                    },
+                }
+            ]
+        }
+
+        # It has no field for a read-only root, and its launcher writes to it.
+        assert restricted.faults(pod) == ["main: readOnlyRootFilesystem is not true"]
+
+
+@pytest.mark.parametrize("name", ["training", "release"])
+def test_steps_get_their_secrets_by_name_and_none_by_parameter(name: str):
+    spec, platform = yaml.safe_load_all((ROOT / f"pipelines/{name}.yaml").read_text())
+    executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    parameters = spec["root"]["inputDefinitions"]["parameters"]
+
+    assert not [one for one in parameters if re.search("key|secret|password|token", one)]
+    for executor in executors.values():
+        assert {one["secretName"] for one in executor["secretAsEnv"]} == {PIPELINE}
+        keys = [pair["secretKey"] for one in executor["secretAsEnv"] for pair in one["keyToEnv"]]
+        assert sorted(keys) == sorted((*CLIENT_KEYS, *LOG_IN_KEYS))
 
 
 @pytest.mark.parametrize(

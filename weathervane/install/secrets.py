@@ -20,6 +20,12 @@ PREDICTOR = "weathervane-predictor"  # KServe's storage initializer
 SETTINGS = "weathervane-settings"  # the rollout's Job
 PIPELINE = "weathervane-pipeline"  # the steps of pipelines, in their namespace
 MLFLOW = "weathervane-mlflow"
+# What a client of store and MLflow finds in its Secret; log-ins only where MLflow asks for them.
+CLIENT_KEYS = (
+    *("WEATHERVANE_STORE_ENDPOINT", "WEATHERVANE_STORE_BUCKET", "WEATHERVANE_STORE_REGION"),
+    *("WEATHERVANE_STORE_ACCESS_KEY", "WEATHERVANE_STORE_SECRET_KEY", "MLFLOW_TRACKING_URI"),
+)
+LOG_IN_KEYS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 NAMES = (STORE, PREDICTOR, SETTINGS, PIPELINE, MLFLOW)
 USERS = ("pipeline", "rollout")  # of MLflow, besides its admin
 
@@ -58,8 +64,8 @@ def wanted(site: Site, found: Mapping[tuple[str, str], Values]) -> list[Secret]:
     mlflow = found.get((here, MLFLOW), {})
     places = {
         "predictor": ((here, PREDICTOR), "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
-        "rollout": ((here, SETTINGS), *_STORE_KEYS),
-        "pipeline": ((here, PIPELINE), *_STORE_KEYS),
+        "rollout": ((here, SETTINGS), *CLIENT_KEYS[3:5]),
+        "pipeline": ((here, PIPELINE), *CLIENT_KEYS[3:5]),
         "mlflow": ((here, MLFLOW), "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
     }
     keys: dict[str, tuple[str, str]] = {}
@@ -78,16 +84,9 @@ def wanted(site: Site, found: Mapping[tuple[str, str], Values]) -> list[Secret]:
     def of_a_client(role: str) -> dict[str, str]:
         access, secret = keys[role]
         user, password = _user(site, found, role, places[role][0])
-        login = {"MLFLOW_TRACKING_USERNAME": user, "MLFLOW_TRACKING_PASSWORD": password}
-        return {
-            "WEATHERVANE_STORE_ENDPOINT": site.endpoint,
-            "WEATHERVANE_STORE_BUCKET": site.bucket,
-            "WEATHERVANE_STORE_REGION": site.region,
-            "WEATHERVANE_STORE_ACCESS_KEY": access,
-            "WEATHERVANE_STORE_SECRET_KEY": secret,
-            "MLFLOW_TRACKING_URI": site.tracking_uri,
-            **(login if user else {}),
-        }
+        values = (site.endpoint, site.bucket, site.region, access, secret, site.tracking_uri)
+        login = dict(zip(LOG_IN_KEYS, (user, password), strict=True))
+        return {**dict(zip(CLIENT_KEYS, values, strict=True)), **(login if user else {})}
 
     def of_aws(role: str) -> dict[str, str]:
         return dict(zip(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), keys[role], strict=True))
@@ -143,9 +142,6 @@ def wanted(site: Site, found: Mapping[tuple[str, str], Values]) -> list[Secret]:
         )
         for one in made
     ]
-
-
-_STORE_KEYS = ("WEATHERVANE_STORE_ACCESS_KEY", "WEATHERVANE_STORE_SECRET_KEY")
 
 
 def _user(
