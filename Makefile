@@ -116,6 +116,31 @@ chart-tools:
 check-chart: setup chart-tools ## The Helm chart: linted, against schemas, rights, pods, networks
 	@.venv/bin/pytest tests/chart tests/unit/install
 
+.PHONY: check-wiring
+check-wiring: setup bin/helm bin/minio ## The chart's containers as processes of this machine: some minutes
+	@.venv/bin/pytest tests/wiring/wiring.py
+
+# Started by .github/workflows/canary.yml; its environment says what.
+.PHONY: canary
+canary: setup
+	@$(WEATHERVANE) rollout start "$$PACKAGE" --model "$$MODEL" --namespace "$$NAMESPACE" --who "$$WHO" \
+	  --summary "$${GITHUB_STEP_SUMMARY:-/dev/stdout}"
+
+# A cluster on this machine; MODE=standard for KServe's Standard mode.
+.PHONY: cluster images deploy e2e cluster-delete pin
+cluster: ## A kind cluster with Knative or a gateway, KServe and Kubeflow Pipelines
+	@manifests/cluster.sh up
+images: ## Build our images and push them to the cluster's registry
+	@manifests/cluster.sh images
+deploy: ## Our chart on the cluster, and its test
+	@manifests/cluster.sh deploy
+e2e: setup ## On the cluster: train, release, ask, and take a bad model back
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" manifests/e2e.sh
+cluster-delete: ## Take the cluster and its registry away
+	@manifests/cluster.sh delete
+pin: ## Look up the digests and commits of what is named by tag; needs the network
+	@manifests/cluster.sh pin
+
 # For the example of gRPC's command line; without Go its test says that it was skipped.
 bin/grpcurl:
 	@GOBIN=$(CURDIR)/bin go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
@@ -137,5 +162,6 @@ lock: ## Choose exact versions anew and write the requirement files
 	@$(LOCK) --all-extras --group dev -o requirements/all.txt pyproject.toml
 	@$(LOCK) --extra predictor -c requirements/all.txt -o requirements/predictor.txt pyproject.toml
 	@$(LOCK) --extra predictor --extra tensorflow -c requirements/all.txt -o requirements/predictor-tensorflow.txt pyproject.toml
+	@$(LOCK) --extra pipelines --extra cluster --extra predictor --extra tracking-server --group image -c requirements/all.txt -o requirements/pipeline.txt pyproject.toml
 	@$(LOCK) --group setup -c requirements/all.txt -o requirements/uv.txt
 	@$(LOCK) -o tests/bench/predictor/mlserver.txt tests/bench/predictor/mlserver.in

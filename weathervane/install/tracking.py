@@ -49,8 +49,8 @@ def ensure(
                 _send(client, "PATCH", "/api/2.0/mlflow/users/update-password", made)
             tell(f"user {name}: {role}")
         for model in models:
-            path = "/api/2.0/mlflow/registered-models/create"
-            _post(client, path, {"name": model}, "RESOURCE_ALREADY_EXISTS")
+            created = "/api/2.0/mlflow/registered-models/create"
+            _post(client, created, {"name": model}, "RESOURCE_ALREADY_EXISTS")
             for role, (name, _) in users.items():
                 grant = {
                     "username": name,
@@ -58,7 +58,8 @@ def ensure(
                     "resource_id": model,
                     "permission": _PERMISSION[role],
                 }
-                _post(client, "/api/3.0/mlflow/users/permissions/grant", grant)
+                path = "/api/3.0/mlflow/users/permissions/grant"
+                _post(client, path, grant, "RESOURCE_ALREADY_EXISTS")
                 tell(f"user {name}: {_PERMISSION[role]} on model {model}")
 
 
