@@ -61,6 +61,18 @@ def test_the_runtime_is_the_predictors_own():
     assert ours == its
 
 
+def test_a_changed_runtime_is_another_one_so_that_no_upgrade_changes_what_serves():
+    (before,) = kinds(objects("default"), "ServingRuntime")
+    after = objects("default", 'images.predictor.tag="9.9.9"')
+    (changed,) = kinds(after, "ServingRuntime")
+    (elsewhere,) = kinds(objects("default", "ci.enabled=false"), "ServingRuntime")
+
+    assert before["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    assert changed["metadata"]["name"] != before["metadata"]["name"]
+    assert elsewhere["metadata"]["name"] == before["metadata"]["name"]
+    assert template(after).predictor["model"]["runtime"] == changed["metadata"]["name"]
+
+
 def test_in_standard_mode_a_pod_is_told_its_revision_by_its_deployments_label():
     (container,) = kinds(objects("standard"), "ServingRuntime")[0]["spec"]["containers"]
 

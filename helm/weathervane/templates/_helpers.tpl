@@ -118,3 +118,65 @@ http://weathervane-mlflow.{{ .Release.Namespace }}.svc:5000
       name: {{ .secret }}
       key: {{ .key | default .name }}
 {{- end }}
+
+{{/*
+The predictor's runtime. Its name holds the hash of this, so that no upgrade changes one that serves.
+*/}}
+{{- define "weathervane.runtimeSpec" -}}
+annotations:
+  prometheus.kserve.io/port: "8080"
+  prometheus.kserve.io/path: /metrics
+supportedModelFormats:
+  - name: weathervane
+    version: "1"
+    autoSelect: true
+protocolVersions: [v1, v2, grpc-v2]
+containers:
+  - name: kserve-container
+    image: {{ include "weathervane.image" (dict "root" . "which" "predictor") }}
+    imagePullPolicy: {{ .Values.images.pullPolicy }}
+    args:
+      - --package=/mnt/models
+      - --name={{ "{{.Name}}" }}
+      - --http-port=8080
+      - --grpc-port=8081
+    {{- if eq .Values.mode "Standard" }}
+    env:
+      # Knative names its revisions to their pods; in this mode a Deployment's own label does.
+      - name: WEATHERVANE_REVISION
+        valueFrom:
+          fieldRef:
+            fieldPath: metadata.labels['pod-template-hash']
+    {{- end }}
+    ports:
+      - name: http1
+        containerPort: 8080
+        protocol: TCP
+    # Ready only when the golden pictures are answered as the SavedModel did.
+    readinessProbe:
+      httpGet:
+        path: /v2/health/ready
+        port: 8080
+      periodSeconds: 2
+      failureThreshold: 2
+    livenessProbe:
+      httpGet:
+        path: /v2/health/live
+        port: 8080
+      periodSeconds: 10
+      failureThreshold: 3
+    resources: {{- toYaml .Values.predictor.resources | nindent 8 }}
+    securityContext:
+      allowPrivilegeEscalation: false
+      readOnlyRootFilesystem: true
+      runAsNonRoot: true
+      runAsUser: 65532
+      capabilities:
+        drop: [ALL]
+      seccompProfile:
+        type: RuntimeDefault
+{{- end }}
+
+{{- define "weathervane.runtimeName" -}}
+weathervane-{{ include "weathervane.runtimeSpec" . | sha256sum | trunc 8 }}
+{{- end }}
