@@ -126,6 +126,23 @@ canary: setup
 	@$(WEATHERVANE) rollout start "$$PACKAGE" --model "$$MODEL" --namespace "$$NAMESPACE" --who "$$WHO" \
 	  --summary "$${GITHUB_STEP_SUMMARY:-/dev/stdout}"
 
+# Scanners have environments of their own: what they need is none of ours.
+SCAN := .venv/bin/uv tool run --quiet
+.PHONY: check-security
+check-security: setup bin/helm ## Scan workflows and chart; exceptions stand beside what they are about
+	@$(SCAN) zizmor@1.32.0 --offline .github/workflows
+	@mkdir -p build/chart
+	@for values in helm/weathervane/ci/*-values.yaml; do \
+	  bin/helm template weathervane helm/weathervane --namespace models --values $$values \
+	    > build/chart/$$(basename $$values); done
+	@$(SCAN) checkov@3.3.30 --config-file helm/checkov.yaml --directory build/chart
+
+.PHONY: audit
+audit: setup ## Scan code and requirements for known weaknesses; needs the network
+	@$(SCAN) bandit@1.9.4 --quiet --recursive --severity-level medium weathervane components pipelines predictor
+	@for file in all predictor predictor-tensorflow pipeline; do \
+	  $(SCAN) pip-audit@2.10.1 --disable-pip --require-hashes --requirement requirements/$$file.txt; done
+
 # A cluster on this machine; MODE=standard for KServe's Standard mode.
 .PHONY: cluster images deploy e2e cluster-delete pin
 cluster: ## A kind cluster with Knative or a gateway, KServe and Kubeflow Pipelines
