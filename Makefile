@@ -48,9 +48,10 @@ down: setup ## Stop everything that `make up` started; what is stored stays
 	@$(WEATHERVANE) local down
 
 .PHONY: golden
-golden: setup ## Recompile the pipelines and rewrite their golden YAML, and the schema of plans
+golden: setup ## Recompile the pipelines and rewrite their golden YAML, the schema of plans, the chart's README
 	@$(PY) -m pipelines.compile
 	@$(WEATHERVANE) rollout schema > docs/plan.schema.json
+	@$(PY) -m tests.chart.readme
 
 .PHONY: check
 check: setup ## Linters, types, import contracts, unit tests: at most a minute
@@ -118,7 +119,7 @@ check-chart: setup chart-tools ## The Helm chart: linted, against schemas, right
 
 .PHONY: check-wiring
 check-wiring: setup bin/helm bin/minio ## The chart's containers as processes of this machine: some minutes
-	@.venv/bin/pytest tests/wiring/wiring.py
+	@.venv/bin/pytest tests/wiring/wiring.py tests/wiring/image.py
 
 # Started by .github/workflows/canary.yml; its environment says what.
 .PHONY: canary

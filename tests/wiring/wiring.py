@@ -221,7 +221,7 @@ def test_another_host_name_is_refused_by_mlflow(installed: Installation):
     address = f"http://127.0.0.1:{installed.node.tracking}/api/2.0/mlflow/experiments/search"
 
     assert httpx.get(address, headers={"Host": "evil.example.org"}).status_code == 403
-    ours = httpx.get(address, headers={"Host": f"weathervane-mlflow.{NAMESPACE}.svc:5000"})
+    ours = httpx.get(address, headers={"Host": "weathervane-mlflow:5000"})
     assert ours.status_code == 401
 
 
