@@ -84,7 +84,7 @@ PARTS = ("install", "store", "mlflow", "predictor", "pipeline", "rollout", "test
 PORTS = (5000, 8080, 8081, 9000)
 
 
-@pytest.mark.parametrize("scenario", ["default", "kind", "standard", "database"])
+@pytest.mark.parametrize("scenario", ["default", "kind"])
 def test_our_pods_reach_each_other_where_they_must_and_nowhere_else(scenario: str):
     found = objects(scenario)
     open_ones = [

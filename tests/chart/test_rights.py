@@ -15,6 +15,8 @@ from weathervane.rollout.kserve.rights import (
 INSTALL_RIGHTS = {("create", "secrets"), ("get", "secrets"), ("update", "secrets")}
 # `rollout start` reads the template, `--summary` and `--again` what is kept of a rollout.
 READER_RIGHTS = {("get", "configmaps")}
+# A pipeline's exit handler writes what it asks into the rollout's ConfigMap.
+ASKER_RIGHTS = READER_RIGHTS | {("create", "configmaps"), ("update", "configmaps")}
 
 
 def rights(role: dict[str, Any]) -> set[tuple[str, str]]:
@@ -34,6 +36,7 @@ def test_each_role_may_do_what_its_code_does_and_nothing_else(scenario: str):
         f"weathervane-rollout-{NAMESPACE}": set(DRIVER_RIGHTS_IN_KSERVE),
         "weathervane-start": set(STARTER_RIGHTS),
         "weathervane-read": READER_RIGHTS,
+        "weathervane-ask": ASKER_RIGHTS,
         "weathervane-install": INSTALL_RIGHTS,
     }
 
