@@ -130,13 +130,16 @@ delete() {
 # Tags to digests, for versions.env and the workflows; prints what it finds and changes nothing.
 pin() {
   need docker git
-  local image action
+  local image action tag
   for image in "${NODE_IMAGE%@*}" "$REGISTRY_IMAGE"; do
     printf '%s@%s\n' "$image" "$(docker buildx imagetools inspect "$image" --format '{{.Manifest.Digest}}')"
   done
-  for action in $(grep -rhoE 'uses: [A-Za-z0-9._/-]+@[^ ]+ # [^ ]+' .github/workflows | sed -E 's/uses: ([^@]+)@[^ ]+ # (.*)/\1@\2/' | sort -u); do
-    printf '%s %s\n' "$action" "$(git ls-remote "https://github.com/$(cut -d/ -f1,2 <<< "${action%@*}")" "${action#*@}^{}" "${action#*@}" | tail -1 | cut -f1)"
-  done
+  grep -rhoE 'uses: [A-Za-z0-9._/-]+@[^ ]+ # [^ ]+' .github/workflows |
+    sed -E 's/uses: ([^@]+)@[^ ]+ # (.*)/\1 \2/' | sort -u |
+    while read -r action tag; do
+      printf '%s %s %s\n' "$action" "$tag" "$(git ls-remote \
+        "https://github.com/$(cut -d/ -f1,2 <<< "$action")" "$tag^{}" "$tag" | tail -1 | cut -f1)"
+    done
 }
 
 case "$MODE" in knative | standard) ;; *) die "MODE must be knative or standard, got $MODE" ;; esac

@@ -56,15 +56,16 @@ export MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASSWORD
 say "pictures"
 weathervane data sample "$work/pictures" --pictures 300
 python -m tests.e2e upload "$work/pictures" data/sample
+weathervane pipeline compile --out "$work" --image "$WEATHERVANE_IMAGE"
 
 say "the first model, through Kubeflow Pipelines"
-python -m tests.e2e train http://127.0.0.1:8888 data/sample --seed 1
+python -m tests.e2e train "$work/training.yaml" http://127.0.0.1:8888 data/sample --seed 1
 weathervane_here rollout start challenger
 address="$(k get inferenceservice $MODEL --output 'jsonpath={.status.url}'):8080"
 python -m tests.e2e ask "$address" "$work/pictures"
 
 say "a second one, by canary under traffic"
-python -m tests.e2e train http://127.0.0.1:8888 data/sample --seed 2
+python -m tests.e2e train "$work/training.yaml" http://127.0.0.1:8888 data/sample --seed 2
 python -m weathervane.local.traffic --address "$address" --model $MODEL \
   --pictures "$work/pictures" --rate 20 --out "$work/traffic.jsonl" &
 forwards+=($!)

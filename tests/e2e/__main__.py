@@ -13,7 +13,6 @@ from pathlib import Path
 from weathervane.config import store_from_environment, tracking_uri
 from weathervane.registry.store import Store
 
-ROOT = Path(__file__).parents[2]
 MODEL = "weather"
 
 
@@ -22,7 +21,7 @@ def upload(folder: Path, prefix: str) -> None:
     print(Store(store_from_environment()).upload_folder(folder, prefix))
 
 
-def train(endpoint: str, prefix: str, seed: int) -> None:
+def train(definition: Path, endpoint: str, prefix: str, seed: int) -> None:
     """Run the training pipeline on Kubeflow Pipelines and wait for its end."""
     from kfp import Client
 
@@ -33,7 +32,7 @@ def train(endpoint: str, prefix: str, seed: int) -> None:
     data = Store(store_from_environment()).uri(prefix)
     client = Client(host=endpoint)
     run = client.create_run_from_pipeline_package(
-        str(ROOT / "pipelines" / "training.yaml"),
+        str(definition),
         arguments={"data": data, "architectures": ["cnn-small"], "settings": settings},
         enable_caching=False,
         experiment_name="e2e",
@@ -81,6 +80,7 @@ def main(arguments: Sequence[str]) -> None:
     one.add_argument("folder", type=Path)
     one.add_argument("prefix")
     one = acts.add_parser("train")
+    one.add_argument("definition", type=Path)
     one.add_argument("endpoint")
     one.add_argument("prefix")
     one.add_argument("--seed", type=int, default=0)
