@@ -46,6 +46,11 @@ class Node:
 
     def here(self, text: str, name: str) -> str:
         """A text of the cluster as it must read on this machine."""
+        for mount in ("/data", "/tmp", "/auth"):  # noqa: S108
+            for before in ("", "--certs-dir=", "sqlite:///"):
+                if text.startswith(before + mount):
+                    near = f"{before}{self.folder / name / mount[1:]}"
+                    return near + text.removeprefix(before + mount)
         for far, near in (
             (f"weathervane-store.{NAMESPACE}.svc:9000", f"127.0.0.1:{self.store}"),
             (f"weathervane-mlflow.{NAMESPACE}.svc:5000", f"127.0.0.1:{self.tracking}"),
@@ -55,27 +60,23 @@ class Node:
             ("/opt/predictor/bin/python", sys.executable),
         ):
             text = text.replace(far, near)
-        for mount in ("/data", "/tmp", "/auth", "/mnt/models"):  # noqa: S108
-            if text.startswith(mount) or f"={mount}" in text or f"///{mount}" in text:
-                text = text.replace(mount, str(self.folder / name / mount[1:]), 1)
         return {"python": sys.executable}.get(text, text)
 
     def environment(
         self, container: Mapping[str, Any], secrets: Secrets, name: str
     ) -> dict[str, str]:
         """What the container's environment would be."""
-        made = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
-        # The image's own.
-        made |= {"PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
-        for source in container.get("envFrom") or []:
-            made |= secrets[source["secretRef"]["name"]]
+        made: dict[str, str] = {}
         for one in container.get("env") or []:
             if "value" in one:
                 made[one["name"]] = one["value"]
             elif "secretKeyRef" in one.get("valueFrom", {}):
                 reference = one["valueFrom"]["secretKeyRef"]
                 made[one["name"]] = secrets[reference["name"]][reference["key"]]
-        return {key: self.here(value, name) for key, value in made.items()}
+        # The image's own.
+        image = {"PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
+        ours = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
+        return {**ours, **image, **{key: self.here(value, name) for key, value in made.items()}}
 
     def start(
         self,
@@ -92,10 +93,8 @@ class Node:
         for volume in pod.get("volumes") or []:
             if "secret" in volume:
                 self._write(name, container, volume, secrets)
-        command = [
-            self.here(one, name)
-            for one in (*container["command"], *container.get("args", ()), *more)
-        ]
+        told = (*container["command"], *container.get("args", ()))
+        command = [*(self.here(one, name) for one in told), *more]
         command[0] = tool("minio") if command[0] == "minio" else command[0]
         with self.log(name).open("ab") as log:
             process = subprocess.Popen(

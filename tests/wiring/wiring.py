@@ -282,6 +282,20 @@ def test_a_rollout_finds_what_the_pipeline_registered_and_moves_the_alias(
     assert said.split() == [trained, "True", trained]
 
 
+# What KServe's storage initializer does: python/storage/kserve_storage/kserve_storage.py,
+# _download_s3.
+FETCH = """
+import os, sys
+import boto3
+name, prefix, out = sys.argv[1:]
+bucket = boto3.resource("s3", region_name=os.environ["AWS_REGION"]).Bucket(name)
+for found in bucket.objects.filter(Prefix=prefix):
+    target = os.path.join(out, os.path.relpath(found.key, prefix))
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    bucket.download_file(found.key, target)
+"""
+
+
 def test_a_predictor_serves_what_kserve_fetched_for_it(installed: Installation, trained: str):
     models = installed.folder / "predictor" / "mnt" / "models"
     models.mkdir(parents=True)
@@ -292,17 +306,12 @@ def test_a_predictor_serves_what_kserve_fetched_for_it(installed: Installation, 
     scheme = "https" if annotations[f"{prefix}usehttps"] == "1" else "http"
     endpoint = f"{scheme}://{installed.node.here(annotations[f'{prefix}endpoint'], 'predictor')}"
     fetched = subprocess.run(
-        [
-            *(sys.executable, "-c"),
-            "import sys; from kserve_storage import Storage; Storage.download(*sys.argv[1:])",
-            *(f"s3://weathervane/models/weather/{trained}", str(models)),
-        ],
+        [sys.executable, "-c", FETCH, "weathervane", f"models/weather/{trained}", str(models)],
         env={
             "PATH": "/usr/bin:/bin",
             **decoded(secret),
             "AWS_ENDPOINT_URL": endpoint,
             "AWS_REGION": annotations[f"{prefix}region"],
-            "S3_USER_VIRTUAL_BUCKET": annotations[f"{prefix}usevirtualbucket"],
         },
         capture_output=True,
         text=True,
@@ -324,6 +333,7 @@ def test_a_predictor_serves_what_kserve_fetched_for_it(installed: Installation, 
     arguments = [
         one.replace("{digest}", trained)
         .replace("{{.Name}}", "weather")
+        .replace("/mnt/models", str(models))
         .replace("8080", str(ports["8080"]))
         .replace("8081", str(ports["8081"]))
         for one in (*container["args"], *more)
