@@ -105,6 +105,7 @@ def test_a_stranger_in_our_namespace_or_another_reaches_nothing(target: str, por
 
     assert not allowed(found, {"app": "stranger"}, pod(target), port)
     assert not allowed(found, {}, pod(target), port, source_namespace="elsewhere")
+    assert not allowed(found, {"app": "stranger"}, {}, port, target_namespace="elsewhere")
 
 
 def test_requests_come_from_the_gateway_and_figures_go_to_monitoring():
