@@ -342,7 +342,7 @@ def test_a_predictor_serves_what_kserve_fetched_for_it(installed: Installation, 
         "containers": [
             {
                 # The image's own entry point; KServe replaces none of it.
-                "command": [sys.executable, "-m", "predictor", "--host", "127.0.0.1"],
+                "command": ["/opt/predictor/bin/python", "-m", "predictor", "--host", "127.0.0.1"],
                 "args": arguments,
             }
         ]
