@@ -20,7 +20,7 @@ LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --gen
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(READY): requirements/all.txt requirements/uv.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 13) else f"error: Python 3.11 or 3.12 is needed, {sys.executable} is {v[0]}.{v[1]}; choose one with make PYTHON=python3.11")' || exit 2
@@ -48,9 +48,10 @@ down: setup ## Stop everything that `make up` started; what is stored stays
 	@$(WEATHERVANE) local down
 
 .PHONY: golden
-golden: setup ## Recompile the pipelines and rewrite their golden YAML, and the schema of plans
+golden: setup ## Recompile the pipelines and rewrite their golden YAML, the schema of plans, the chart's README
 	@$(PY) -m pipelines.compile
 	@$(WEATHERVANE) rollout schema > docs/plan.schema.json
+	@$(PY) -m tests.chart.readme
 
 .PHONY: check
 check: setup ## Linters, types, import contracts, unit tests: at most a minute
@@ -61,7 +62,7 @@ check: setup ## Linters, types, import contracts, unit tests: at most a minute
 	@.venv/bin/pytest tests/unit
 
 .PHONY: test
-test: setup ## Everything that needs no cluster and no accelerator
+test: setup chart-tools ## Everything that needs no cluster and no accelerator
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/mypy
@@ -100,6 +101,68 @@ soak-kill: setup ## A rollout killed at 20 seeded moments and started again
 soak-predictor: setup ## A predictor under overload, abuse, faults and for long; OPTIONS="--trials 5 31"
 	@$(PY) -m tests.soak.predictor $(OPTIONS)
 
+# Building these needs Go and, for the first time, some minutes; what is on the PATH will do.
+bin/helm:
+	@GOBIN=$(CURDIR)/bin go install helm.sh/helm/v4/cmd/helm@v4.3.1
+bin/kubeconform:
+	@GOBIN=$(CURDIR)/bin go install github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
+bin/minio:
+	@GOBIN=$(CURDIR)/bin go install github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
+
+.PHONY: chart-tools
+chart-tools:
+	@for tool in helm kubeconform; do \
+	  test -x bin/$$tool || command -v $$tool > /dev/null || { \
+	    command -v go > /dev/null && $(MAKE) --no-print-directory bin/$$tool; \
+	  } || echo "The chart is not checked: $$tool is neither in bin/ nor on the PATH, and Go could not build it"; \
+	done
+
+.PHONY: check-chart
+check-chart: setup chart-tools ## The Helm chart: linted, against schemas, rights, pods, networks
+	@.venv/bin/pytest tests/chart tests/unit/install
+
+.PHONY: check-wiring
+check-wiring: setup bin/helm bin/minio ## The chart's containers as processes of this machine: some minutes
+	@.venv/bin/pytest --timeout 1200 tests/wiring/wiring.py tests/wiring/image.py
+
+# Started by .github/workflows/canary.yml; its environment says what.
+.PHONY: canary
+canary: setup
+	@$(WEATHERVANE) rollout start "$$PACKAGE" --model "$$MODEL" --namespace "$$NAMESPACE" --who "$$WHO" \
+	  --summary "$${GITHUB_STEP_SUMMARY:-/dev/stdout}"
+
+# Scanners have environments of their own: what they need is none of ours.
+SCAN := .venv/bin/uv tool run --quiet
+.PHONY: check-security
+check-security: setup bin/helm ## Scan workflows and chart; exceptions stand beside what they are about
+	@$(SCAN) zizmor@1.32.0 --offline .github/workflows
+	@mkdir -p build/chart
+	@for values in helm/weathervane/ci/*-values.yaml; do \
+	  bin/helm template weathervane helm/weathervane --namespace models --values $$values \
+	    > build/chart/$$(basename $$values); done
+	@$(SCAN) checkov@3.3.30 --config-file helm/checkov.yaml --directory build/chart
+
+.PHONY: audit
+audit: setup ## Scan code and requirements for known weaknesses; needs the network
+	@$(SCAN) bandit@1.9.4 --quiet --recursive --severity-level medium weathervane components pipelines predictor
+	@for file in all predictor predictor-tensorflow pipeline; do \
+	  $(SCAN) pip-audit@2.10.1 --disable-pip --require-hashes --requirement requirements/$$file.txt; done
+
+# A cluster on this machine; MODE=standard for KServe's Standard mode.
+.PHONY: cluster images deploy e2e cluster-delete pin
+cluster: ## A kind cluster with Knative or a gateway, KServe and Kubeflow Pipelines
+	@manifests/cluster.sh up
+images: ## Build our images and push them to the cluster's registry
+	@manifests/cluster.sh images
+deploy: ## Our chart on the cluster, and its test
+	@manifests/cluster.sh deploy
+e2e: setup ## On the cluster: train, release, ask, and take a bad model back
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" manifests/e2e.sh
+cluster-delete: ## Take the cluster and its registry away
+	@manifests/cluster.sh delete
+pin: ## Look up the digests and commits of what is named by tag; needs the network
+	@manifests/cluster.sh pin
+
 # For the example of gRPC's command line; without Go its test says that it was skipped.
 bin/grpcurl:
 	@GOBIN=$(CURDIR)/bin go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
@@ -121,5 +184,6 @@ lock: ## Choose exact versions anew and write the requirement files
 	@$(LOCK) --all-extras --group dev -o requirements/all.txt pyproject.toml
 	@$(LOCK) --extra predictor -c requirements/all.txt -o requirements/predictor.txt pyproject.toml
 	@$(LOCK) --extra predictor --extra tensorflow -c requirements/all.txt -o requirements/predictor-tensorflow.txt pyproject.toml
+	@$(LOCK) --extra pipelines --extra cluster --extra predictor --extra tracking-server --group image -c requirements/all.txt -o requirements/pipeline.txt pyproject.toml
 	@$(LOCK) --group setup -c requirements/all.txt -o requirements/uv.txt
 	@$(LOCK) -o tests/bench/predictor/mlserver.txt tests/bench/predictor/mlserver.in

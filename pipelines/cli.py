@@ -30,12 +30,17 @@ def register(root: typer.Typer) -> None:
 @app.command("compile")
 def compile_(
     out: Annotated[Path, typer.Option(help="The folder for the YAML.")] = Path(),
+    image: Annotated[
+        str,
+        typer.Option(envvar="WEATHERVANE_IMAGE", help="What the steps run in on a cluster."),
+    ] = "",
 ) -> None:
     """Compile the pipelines to the YAML that Kubeflow Pipelines takes."""
     _require_kfp()
+    from components.image import IMAGE
     from pipelines.compile import compile_all
 
-    for path in compile_all(out):
+    for path in compile_all(out, image or IMAGE):
         typer.echo(path)
 
 

@@ -1,19 +1,18 @@
 """``python -m predictor.self_test [PACKAGE]``: whether this installation serves, asked as a user.
 
-Starts the predictor on a package, by default the one that lies in its image, asks it over REST for
-each golden picture, and ends it. Needs no shell, no port of its own and nothing to write to.
+Starts the predictor on a package, by default the one that lies in its image, asks it by the V2
+protocol over REST for each golden picture, and ends it. Needs no shell, no port of its own and
+nothing to write to.
 """
 
-import base64
-import json
 import re
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from weathervane.client import classify
 from weathervane.errors import ExitCode, PlatformError, WeathervaneError
 from weathervane.registry.package import Package, read_package
 
@@ -21,6 +20,7 @@ from weathervane.registry.package import Package, read_package
 _PACKAGE = Path(sys.prefix).parent / "self-test"
 _SERVES = re.compile(r"REST on (http://[\w.:\[\]]+)")
 _SECONDS = 30
+_MODEL = "weather"  # as the predictor calls a package that nobody names
 
 
 def check(folder: Path) -> int:
@@ -29,15 +29,19 @@ def check(folder: Path) -> int:
     Raises:
         PackageError: when it is altered.
         PlatformError: when the predictor does not serve it, or labels a picture otherwise.
+        DeploymentError: when it does not answer.
     """
     package = read_package(folder)
     golden = package.golden()
     with _served(package) as address:
-        for number, one in enumerate(golden, start=1):
-            told = _ask(address, one.picture)
+        pictures = [one.picture for one in golden]
+        answers = classify(address, _MODEL, pictures, timeout_seconds=_SECONDS)
+        for number, (one, told) in enumerate(zip(golden, answers, strict=True), start=1):
             wanted = package.labels[one.probabilities.index(max(one.probabilities))]
-            if told != wanted:
-                raise PlatformError(f"golden picture {number} is {wanted}, and was called {told}")
+            if told.label != wanted:
+                raise PlatformError(
+                    f"golden picture {number} is {wanted}, and was called {told.label}"
+                )
     return len(golden)
 
 
@@ -68,19 +72,6 @@ def _served(package: Package) -> Iterator[str]:
             raise PlatformError(f"the predictor ended: {''.join(said[-5:]).strip()}")
         finally:
             process.terminate()
-
-
-def _ask(address: str, picture: bytes) -> str:
-    body = json.dumps({"instances": [{"b64": base64.b64encode(picture).decode()}]}).encode()
-    request = urllib.request.Request(  # noqa: S310 - the address is our own
-        f"{address}/v1/models/weather:predict", body, {"Content-Type": "application/json"}
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
-            (prediction,) = json.load(answer)["predictions"]
-    except OSError as error:
-        raise PlatformError(f"the predictor did not answer: {error}") from error
-    return str(prediction["label"])
 
 
 def main(arguments: Sequence[str]) -> int:
