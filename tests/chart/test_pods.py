@@ -68,7 +68,7 @@ def storage_initializer() -> dict[str, Any]:
 
 
 def test_the_job_of_a_rollout_is_restricted():
-    job = rollout_job("weather", "a" * 64, Plan(), Driver(image="i"), who="w")
+    job = rollout_job("weather", "a" * 64, Plan(), Driver(image="i"), who="w", rollout="r")
 
     assert restricted.faults(job["spec"]["template"]["spec"]) == []
 

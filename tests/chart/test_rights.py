@@ -5,18 +5,10 @@ from typing import Any
 import pytest
 
 from tests.chart.rendering import NAMESPACE, SCENARIOS, kinds, named, objects, pods
-from weathervane.rollout.kserve.rights import (
-    DRIVER_RIGHTS,
-    DRIVER_RIGHTS_IN_KSERVE,
-    STARTER_RIGHTS,
-)
+from weathervane.rollout.kserve.rights import DRIVER_RIGHTS_IN_KSERVE, ROLES
 
 # `weathervane.install.credentials`.
 INSTALL_RIGHTS = {("create", "secrets"), ("get", "secrets"), ("update", "secrets")}
-# `rollout start` reads the template, `--summary` and `--again` what is kept of a rollout.
-READER_RIGHTS = {("get", "configmaps")}
-# A pipeline's exit handler writes what it asks into the rollout's ConfigMap.
-ASKER_RIGHTS = READER_RIGHTS | {("create", "configmaps"), ("update", "configmaps")}
 
 
 def rights(role: dict[str, Any]) -> set[tuple[str, str]]:
@@ -32,11 +24,8 @@ def rights(role: dict[str, Any]) -> set[tuple[str, str]]:
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_each_role_may_do_what_its_code_does_and_nothing_else(scenario: str):
     needed = {
-        "weathervane-rollout": set(DRIVER_RIGHTS),
-        f"weathervane-rollout-{NAMESPACE}": set(DRIVER_RIGHTS_IN_KSERVE),
-        "weathervane-start": set(STARTER_RIGHTS),
-        "weathervane-read": READER_RIGHTS,
-        "weathervane-ask": ASKER_RIGHTS,
+        **ROLES,
+        f"weathervane-rollout-{NAMESPACE}": DRIVER_RIGHTS_IN_KSERVE,
         "weathervane-install": INSTALL_RIGHTS,
     }
 
