@@ -192,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         package = Path(folder, "tiny")
         script = Path(__file__).parents[1] / "tiny_package.py"
-        subprocess.run([sys.executable, str(script), str(package)], check=True)
+        subprocess.run([sys.executable, "-P", str(script), str(package)], check=True)
         figures = run(options.rounds, options.seed, read_package(package))
     return publish("make soak-kill", figures, f"Seed {options.seed}.")
 

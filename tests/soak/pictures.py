@@ -146,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder, "tiny")
         script = Path(__file__).parents[1] / "tiny_package.py"
-        subprocess.run([sys.executable, str(script), str(place)], check=True)
+        subprocess.run([sys.executable, "-P", str(script), str(place)], check=True)
         package = read_package(place)
         originals = [golden.picture for golden in package.golden()]
         with running("--package", str(place), "--digest", package.digest) as predictor:

@@ -354,7 +354,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder, "tiny")
         script = Path(__file__).parents[1] / "tiny_package.py"
-        subprocess.run([sys.executable, str(script), str(place)], check=True)
+        subprocess.run([sys.executable, "-P", str(script), str(place)], check=True)
         package = read_package(place)
         picture = next(one.picture for one in package.golden() if one.format == "JPEG")
         for number in options.trials:

@@ -119,7 +119,7 @@ def _tiny_package() -> Iterator[Package]:
     with tempfile.TemporaryDirectory() as folder:
         package = Path(folder, "tiny")
         script = Path(__file__).parents[1] / "tiny_package.py"
-        subprocess.run([sys.executable, str(script), str(package)], check=True)
+        subprocess.run([sys.executable, "-P", str(script), str(package)], check=True)
         yield read_package(package)
 
 
