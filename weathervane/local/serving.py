@@ -130,6 +130,24 @@ class Serving:
             if routes.canary and not runs(routes.canary, running):
                 self.begin(routes, "canary", routes.canary)
 
+    def revive(self) -> bool:
+        """Start what has ended of the stable revision, and nothing else; whether there was any."""
+        if not self._stable_has_ended():
+            return False
+        with self.alone():
+            routes = self.gateway.routes()
+            # What was stable may just have been retired.
+            if routes is None or routes.stable is None or not self._stable_has_ended():
+                return False
+            self.begin(routes, "stable", routes.stable)
+            return True
+
+    def _stable_has_ended(self) -> bool:
+        routes = self.gateway.routes()
+        if routes is None or routes.stable is None:
+            return False
+        return not runs(routes.stable, processes.running(self._state))
+
     def await_ready(self, route: Route, seconds: float) -> None:
         """Return when every replica answers.
 
