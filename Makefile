@@ -106,7 +106,7 @@ soak-pictures: setup ## Picture bombs, and 10,000 damaged pictures against a pre
 
 .PHONY: soak-rollout
 soak-rollout: setup ## Rollouts through real Envoy against the reliability bounds; ROWS="1 9" for some
-	@$(PY) -m tests.soak.rollout $(if $(ROWS),--rows $(ROWS))
+	@$(PY) -m tests.soak.rollout $(if $(ROWS),--rows $(ROWS)) $(if $(NOTE),--note "$(NOTE)")
 
 .PHONY: soak-kserve
 soak-kserve: setup ## Rollouts on KServe's rules: killed at every write, with a third of the calls failing
