@@ -85,8 +85,8 @@ bench-threads: setup ## How many threads the predictor should have on this machi
 	@$(PY) -m tests.bench.predictor.threads $(OPTIONS)
 
 .PHONY: bench-judgement
-bench-judgement: setup ## The judgement on made-up traffic: false alarms, what is found, how soon
-	@$(PY) -m tests.bench.judgement
+bench-judgement: setup ## The judgement on made-up traffic: false alarms, what is found; PART=equal, …
+	@$(PY) -m tests.bench.judgement $(if $(PART),--part $(PART))
 
 .PHONY: soak-kill
 soak-kill: setup ## A rollout killed at 20 seeded moments and started again
