@@ -185,11 +185,13 @@ def real_ground(tiny: Package, *, replicas: int = 1) -> Iterator[Ground]:
 
 
 @contextmanager
-def stand_in_ground() -> Iterator[Ground]:
+def stand_in_ground(*, replicas: int = 1) -> Iterator[Ground]:
     """With stand-ins for predictors: for rows about the rollout and the gateway alone."""
     numbers = count()
     with _state() as state:
-        deployment = LocalDeployment(state, SERVICE, NO_STORE, predictor=STAND_IN)
+        deployment = LocalDeployment(
+            state, SERVICE, NO_STORE, predictor=STAND_IN, replicas=replicas
+        )
         ground = Ground(
             Site(state, deployment),
             lambda: stand_in_release(f"good-{next(numbers)}-"),

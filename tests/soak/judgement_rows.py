@@ -55,7 +55,7 @@ def latency_regressions(ground: Ground, *, equal: int, worse: int) -> Iterator[F
 
 def the_wall_clock_jumps(ground: Ground, *, times: int) -> Iterator[Figure]:
     """Row 23: an hour forth and back at every look at it; nothing else is decided, nor sooner."""
-    plan = ground.plan(steps=(20, 60), hold_seconds=1, patience_seconds=60, min_probes=0)
+    plan = ground.plan(steps=(50,), hold_seconds=1, patience_seconds=60, min_probes=0)
     same, shortest = 0, plan.hold_seconds
     with ground.clients(_RATE) as clients:
         for make in (ground.good, ground.bad):

@@ -41,6 +41,7 @@ class Size:
     lies: int = 50
     every_moment: int = 1
     killed_rollouts: int = 50
+    kills_each: int = 6
     races: int = 20
     aborts: int = 5
     jumps: int = 5
@@ -63,6 +64,7 @@ SMALL = Size(
     lies=1,
     every_moment=29,
     killed_rollouts=1,
+    kills_each=2,
     races=2,
     aborts=1,
     jumps=1,
@@ -84,7 +86,9 @@ def on_predictors(size: Size) -> dict[int, Row]:
         10: lambda ground: failure_rows.a_canary_crashes(ground, times=size.crashes),
         11: lambda ground: failure_rows.never_ready(ground, times=size.never_ready),
         12: lambda ground: failure_rows.wrong_labels(ground, times=size.wrong_labels),
-        16: lambda ground: crash_rows.killed_every_few_seconds(ground, times=size.killed_rollouts),
+        16: lambda ground: crash_rows.killed_every_few_seconds(
+            ground, times=size.killed_rollouts, kills_each=size.kills_each
+        ),
     }
 
 
