@@ -44,6 +44,7 @@ class Serving:
         self._state = state
         self._store = store
         self._predictor = tuple(predictor)
+        self._seen: Running = {}  # by the last `revive`
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -146,7 +147,10 @@ class Serving:
         routes = self.gateway.routes()
         if routes is None or routes.stable is None:
             return False
-        return not runs(routes.stable, processes.running(self._state))
+        # To look through all processes of the machine costs more than to look at those again.
+        if not runs(routes.stable, processes.still(self._seen)):
+            self._seen = processes.running(self._state)
+        return not runs(routes.stable, self._seen)
 
     def await_ready(self, route: Route, seconds: float) -> None:
         """Return when every replica answers.
