@@ -5,6 +5,7 @@ them only, ``--small`` few repetitions of each: what ``make test`` runs as well.
 """
 
 import argparse
+import signal
 import subprocess
 import sys
 import tempfile
@@ -149,6 +150,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--note", default="", help="what else ran, for whoever reads the figures")
     parser.add_argument("--small", action="store_true", help="few repetitions; nothing is written")
     options = parser.parse_args(arguments)
+    # A soak that is told to end leaves no process behind either.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     figures: dict[int, list[Figure]] = {}
     code = 0
     with _tiny_package() as tiny, tempfile.TemporaryDirectory() as folder:
