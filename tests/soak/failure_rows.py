@@ -114,13 +114,12 @@ def _wrong_labels_without_probes(ground: Ground, *, times: int) -> Iterator[Figu
     """What the shift of the live answers sees, at 10 % of the traffic."""
     plan = ground.plan(steps=(10, 50), min_probes=0, min_requests=100_000, max_shift=0.3)
     seen = 0
-    with ground.clients(100) as clients:
+    with ground.clients(_RATE):
         for _ in range(times):
             outcome = ground.rollout().start(ground.bad(), plan, (), "soak")
             at_10 = max(entry["weight"] for entry in ground.record()) == 10
             seen += not outcome.promoted and at_10 and "differ from stable's" in outcome.why
     yield at_least("12: without probes, seen by the shift of answers at 10 %", seen, times)
-    yield at_most("12: requests lost meanwhile", len(clients.failed), 0)
 
 
 def figures_lie(*, times: int) -> Iterator[Figure]:

@@ -30,6 +30,7 @@ class Size:
 
     steps: tuple[int, ...] = (10, 25, 50)
     requests_a_step: int = 10_000
+    rate: float | None = None  # requests a second; 70 % of the measured capacity
     points: float = 1.5  # three standard deviations of the split at 50 % and 10,000 requests
     releases: int = 20
     weights: int = 200
@@ -53,6 +54,7 @@ FULL = Size()
 SMALL = Size(
     steps=(20, 50),
     requests_a_step=150,
+    rate=50.0,  # other tests run beside it
     points=16.0,
     releases=1,
     weights=20,
@@ -81,6 +83,7 @@ def on_predictors(size: Size) -> dict[int, Row]:
             steps=size.steps,
             requests_a_step=size.requests_a_step,
             points=size.points,
+            rate=size.rate,
         ),
         2: lambda ground: traffic_rows.many_releases(ground, times=size.releases),
         4: lambda ground: traffic_rows.new_weights(ground, times=size.weights),

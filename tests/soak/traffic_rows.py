@@ -25,12 +25,20 @@ _SHARE, _MOST = 0.7, 200.0
 
 
 def full_canary(
-    ground: Ground, *, steps: tuple[int, ...], requests_a_step: int, points: float
+    ground: Ground,
+    *,
+    steps: tuple[int, ...],
+    requests_a_step: int,
+    points: float,
+    rate: float | None,
 ) -> Iterator[Figure]:
-    """Rows 1 and 3: a whole canary under open-loop load; its split at each step."""
+    """Rows 1 and 3: a whole canary under open-loop load; its split at each step.
+
+    Without a ``rate`` it is as many requests a second as the capacity allows.
+    """
     plan = ground.plan(steps=steps, min_requests=requests_a_step, patience_seconds=7200)
-    capacity = _capacity(ground)
-    rate = min(_SHARE * capacity, _MOST)
+    capacity = rate or _capacity(ground)
+    rate = rate or min(_SHARE * capacity, _MOST)
     with ground.clients(rate) as clients:
         outcome = ground.rollout().start(ground.good(), plan, ground.probes, "soak")
         clients.traffic.await_sent(50)
