@@ -90,8 +90,8 @@ bench-threads: setup ## How many threads the predictor should have on this machi
 	@$(PY) -m tests.bench.predictor.threads $(OPTIONS)
 
 .PHONY: bench-judgement
-bench-judgement: setup ## The judgement on made-up traffic: false alarms, what is found, how soon
-	@$(PY) -m tests.bench.judgement
+bench-judgement: setup ## The judgement on made-up traffic: false alarms, what is found; PART=equal, …
+	@$(PY) -m tests.bench.judgement $(if $(PART),--part $(PART))
 
 .PHONY: soak-kill
 soak-kill: setup ## A rollout killed at 20 seeded moments and started again
@@ -173,7 +173,7 @@ soak-pictures: setup ## Picture bombs, and 10,000 damaged pictures against a pre
 
 .PHONY: soak-rollout
 soak-rollout: setup ## Rollouts through real Envoy against the reliability bounds; ROWS="1 9" for some
-	@$(PY) -m tests.soak.rollout $(if $(ROWS),--rows $(ROWS))
+	@$(PY) -m tests.soak.rollout $(if $(ROWS),--rows $(ROWS)) $(if $(NOTE),--note "$(NOTE)")
 
 .PHONY: soak-kserve
 soak-kserve: setup ## Rollouts on KServe's rules against the reliability bounds; ROWS="15 18" for some

@@ -15,6 +15,8 @@ import httpx
 from weathervane.errors import DeploymentError
 from weathervane.rollout.port import Prediction
 
+# A request that has this is a rollout's own question, and counted as none of the traffic.
+PROBE_HEADER = "x-weathervane-probe"
 _HEADER_LENGTH = "Inference-Header-Content-Length"
 
 
@@ -59,9 +61,16 @@ def decode_answer(answer: dict[str, Any]) -> Prediction:
 
 
 def classify(
-    address: str, model: str, pictures: Sequence[bytes], *, timeout_seconds: float = 10.0
+    address: str,
+    model: str,
+    pictures: Sequence[bytes],
+    *,
+    timeout_seconds: float = 10.0,
+    probe: bool = False,
 ) -> Iterator[Prediction]:
     """Ask the server at ``address`` (``http://host:port``) about each picture in turn.
+
+    As a ``probe`` it is counted as none of the traffic.
 
     Raises:
         DeploymentError: when it cannot be reached, refuses, fails, or answers nonsense.
@@ -72,6 +81,8 @@ def classify(
     with httpx.Client(timeout=timeout_seconds, trust_env=not here) as client:
         for picture in pictures:
             body, headers = encode_request(picture)
+            if probe:
+                headers[PROBE_HEADER] = "1"
             try:
                 response = client.post(url, content=body, headers=headers)
             except httpx.HTTPError as error:

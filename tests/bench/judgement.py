@@ -1,11 +1,14 @@
 """``make bench-judgement``: whole rollouts on made-up traffic, through the very rules that decide.
 
 Equal revisions must go through, worse ones must not, and no later than a test of fixed size would
-tell. The traffic is that of `tests.bench.traffic_model`.
+tell. The traffic is that of `tests.bench.traffic_model`. A part is asked for by its name: probes,
+missing, fixed, worse, equal.
 """
 
+import argparse
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -261,27 +264,38 @@ def missing_evidence(run: Run) -> Iterator[Figure]:
         yield at_most(f"{fault}: promoted or without end, of {len(ends)}", promoted, 0)
 
 
-def main() -> int:
+PARTS: Mapping[str, Callable[[Run], Iterator[Figure]]] = {
+    "probes": lambda _: lost_accuracy(),
+    "missing": missing_evidence,
+    "fixed": against_fixed_samples,
+    "worse": worse_revisions,
+    "equal": equal_revisions,
+}
+NOTE = (
+    "Made-up traffic: load that moves and jumps, latency correlated over looks, shared and by "
+    "revision, in four shapes. Fixed samples: see `tests/bench/fixed_samples.py`."
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the parts asked for, and write each as it ends."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.judgement", description=__doc__)
+    parser.add_argument("--part", choices=PARTS, help="default: all")
+    options = parser.parse_args(arguments)
+    code = 0
     with ProcessPoolExecutor(mp_context=get_context("fork")) as pool:
 
         def run(rollout: Callable[[int], End], seeds: Iterable[int]) -> Sequence[End]:
             return list(pool.map(rollout, seeds, chunksize=5))
 
-        figures = []
-        for figure in chain(
-            lost_accuracy(),
-            missing_evidence(run),
-            against_fixed_samples(run),
-            worse_revisions(run),
-            equal_revisions(run),
-        ):
-            print(f"{figure.name}: {figure.shown}", file=sys.stderr, flush=True)
-            figures.append(figure)
-    note = (
-        "Made-up traffic: load that moves and jumps, latency correlated over looks, shared and by "
-        "revision, in four shapes. Fixed samples: see `tests/bench/fixed_samples.py`."
-    )
-    return publish("make bench-judgement", figures, note)
+        for part in [options.part] if options.part else PARTS:
+            begun, figures = time.monotonic(), []
+            for figure in PARTS[part](run):
+                print(f"{figure.name}: {figure.shown}", file=sys.stderr, flush=True)
+                figures.append(figure)
+            figures.append(noted("seconds", f"{time.monotonic() - begun:.0f}"))
+            code |= publish(f"make bench-judgement PART={part}", figures, NOTE)
+    return code
 
 
 if __name__ == "__main__":

@@ -1,15 +1,18 @@
 """A quick stand-in for ``python -m predictor``: same arguments, real HTTP, and no model behind it.
 
-The digest says how it behaves: ``slow…`` answers after a while, ``fail…`` answers 500, ``busy…``
-answers 429, ``drops…`` closes the connection instead of an answer, ``half…`` does so in the first
-replica only, ``dies…`` ends before it listens, anything else answers at once. The label is the
-revision's name.
+The digest says how it behaves: ``slow…`` answers after a while, ``timed…`` after some 50 ms as
+services do, ``tardy…`` 30 % later than that, ``fail…`` answers 500, ``busy…`` answers 429,
+``drops…`` closes the connection instead of an answer, ``half…`` does so in the first replica only,
+``dies…`` ends before it listens, anything else answers at once. The label is the revision's name;
+the request's headers are in the answer.
 """
 
 import argparse
 import asyncio
 import os
+import random
 import sys
+from math import log
 
 from aiohttp import web
 
@@ -40,6 +43,9 @@ def main() -> None:
             return web.Response()
         if options.digest.startswith("slow"):
             await asyncio.sleep(0.35)
+        if options.digest.startswith(("timed", "tardy")):
+            factor = 1.3 if options.digest.startswith("tardy") else 1.0
+            await asyncio.sleep(factor * random.lognormvariate(log(0.05), 0.4))
         if options.digest.startswith("fail"):
             return web.json_response({"error": "no"}, status=500, headers=headers)
         if options.digest.startswith("busy"):
@@ -48,7 +54,8 @@ def main() -> None:
             {"name": "label", "datatype": "BYTES", "shape": [1], "data": [options.revision]},
             {"name": "confidence", "datatype": "FP32", "shape": [1], "data": [0.9]},
         ]
-        return web.json_response({"outputs": outputs}, headers=headers)
+        got = {name.lower(): value for name, value in request.headers.items()}
+        return web.json_response({"outputs": outputs, "headers": got}, headers=headers)
 
     app = web.Application()
     app.router.add_get("/v2/health/ready", ready)

@@ -1,13 +1,16 @@
 """The gateway under load, with real Envoy and real requests."""
 
+import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 from scipy.stats import binom
 
 from tests.local.sites import NO_STORE, STAND_IN, await_true, release
-from weathervane.local import processes
+from weathervane.client import encode_request
+from weathervane.local import keeper, processes
 from weathervane.local.gateway import NAME
 from weathervane.local.serving import Serving
 from weathervane.rollout.local import LocalDeployment
@@ -151,7 +154,8 @@ def test_one_of_two_replicas_is_killed_and_no_request_is_lost(two_replicas, traf
     assert not live.stable.ready
     assert f"process {stable}.1 has ended" in live.stable.message
     # At any moment some fourteen requests wait for the replica that was killed.
-    assert 1 <= counts.errors <= counts.requests / 4
+    assert 1 <= counts.retried <= counts.requests / 4
+    assert counts.errors == 0
 
 
 def test_a_failure_that_a_second_try_hides_from_the_client_is_counted(two_replicas, traffic):
@@ -165,7 +169,8 @@ def test_a_failure_that_a_second_try_hides_from_the_client_is_counted(two_replic
     dropped = processes.log_file(site.state, f"{canary}.1").read_text().count("dropped")
     counts = site.deployment.counts()[canary]
     assert {line["status"] for line in lines} == {200}
-    assert counts.errors == dropped > 0
+    assert counts.retried == dropped > 0
+    assert counts.errors == 0
     assert counts.requests == sum(line["revision"] == canary for line in lines)
 
 
@@ -182,7 +187,7 @@ def test_a_request_whose_every_try_fails_is_one_request_and_one_error(site, traf
 
     counts = site.deployment.counts()[canary]
     assert {line["status"] for line in lines} == {503}
-    assert (counts.requests, counts.errors) == (len(lines), len(lines))
+    assert (counts.requests, counts.errors, counts.retried) == (len(lines), len(lines), 0)
 
 
 def test_a_replica_that_ended_comes_up_again_at_its_port_and_serves(two_replicas, traffic):
@@ -196,6 +201,22 @@ def test_a_replica_that_ended_comes_up_again_at_its_port_and_serves(two_replicas
 
     assert site.gateway.routes() == before
     assert set(processes.running(site.state)) == {NAME, f"{stable}.1", f"{stable}.2"}
+
+
+def test_a_stable_replica_that_ended_is_brought_back_and_a_canary_that_ended_is_not(two_replicas):
+    site = two_replicas
+    stable = site.deploy()
+    canary = site.canary(weight=10)
+    before = site.gateway.routes()
+    command = (sys.executable, "-P", "-m", "weathervane.local.keeper", str(site.state), *STAND_IN)
+    processes.start(site.state, keeper.NAME, command, environment=NO_STORE.as_environment())
+
+    site.kill(f"{canary}.1")
+    site.kill(f"{stable}.2")
+    await_true(lambda: site.deployment.observe().stable.ready)
+
+    assert site.gateway.routes() == before
+    assert not processes.find(site.state, f"{canary}.1")
 
 
 def test_a_slow_request_is_finished_before_its_revision_is_retired(site, traffic):
@@ -247,6 +268,28 @@ def test_without_a_gateway_a_weight_is_refused_and_figures_are_absent(site):
     assert site.deployment.counts() == {}
     with pytest.raises(Exception, match="gateway does not run"):
         site.deployment.set_weight(10)
+
+
+def test_a_client_chooses_neither_its_retries_nor_its_time(site):
+    site.deploy("slow")
+    body, headers = encode_request(b"picture")
+    envoys = {
+        "x-envoy-upstream-rq-timeout-ms": "1",
+        "x-envoy-retry-on": "5xx",
+        "x-envoy-max-retries": "5",
+        "x-envoy-upstream-alt-stat-name": "elsewhere",
+    }
+
+    answer = httpx.post(
+        f"{site.address}/v2/models/weather/infer",
+        content=body,
+        headers={**headers, **envoys, "x-request-id": "mine"},
+        trust_env=False,
+    )
+
+    assert answer.status_code == 200
+    assert {name: answer.json()["headers"].get(name) for name in envoys} == dict.fromkeys(envoys)
+    assert answer.json()["headers"]["x-request-id"] == "mine"
 
 
 def test_a_canary_that_refuses_to_start_says_why(site):

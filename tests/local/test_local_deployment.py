@@ -16,6 +16,7 @@ from weathervane.config import StoreConfig
 from weathervane.errors import DeploymentError, UsageError
 from weathervane.local import processes
 from weathervane.local.routes import REVISION_HEADER
+from weathervane.local.serving import Serving
 from weathervane.registry.package import Description, Package, read_package, seal
 from weathervane.registry.store import Store, package_key
 from weathervane.rollout.local import LocalDeployment
@@ -122,6 +123,25 @@ def test_a_package_that_is_not_in_the_store_is_said_in_the_stores_words(world):
     await_true(lambda: "ended" in message(), 30)
 
     assert "nothing lies at" in message()
+
+
+def test_the_predictors_tell_what_they_answered_and_a_probe_is_no_answer(world, shelf):
+    deploy(world)
+    stable = world.deployment.observe().stable.name
+    world.deployment.predict(stable, [world.picture] * 3)
+    world.send(4)
+    # Who comes through the gateway is traffic, whatever it says.
+    list(classify(world.site.address, "weather", [world.picture] * 2, probe=True))
+
+    answers = world.deployment.counts()[stable].answers
+    assert (answers.total, sum(answers.confidence)) == (6, 6)
+
+    world.site.kill(f"{stable}.1")
+    assert world.deployment.counts()[stable].answers == answers
+    Serving(world.site.state, shelf.store).resume()
+    await_true(lambda: world.deployment.observe().stable.ready, 60)
+    world.send(5)
+    assert world.deployment.counts()[stable].answers.total == 11
 
 
 def test_the_name_of_another_service_is_refused(world, shelf):

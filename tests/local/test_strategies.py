@@ -20,7 +20,7 @@ from weathervane.rollout.wishes import Kind
 pytestmark = pytest.mark.process
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ground() -> Iterator[Ground]:
     with stand_in_ground() as ground:
         yield ground

@@ -24,7 +24,6 @@ from weathervane.registry.versions import CHAMPION, Registry
 from weathervane.rollout.port import Release
 from weathervane.rollout.release import repair_champion, roll_out
 
-_MOST_KILLS = 6  # of one rollout
 _RATE = 50.0
 _DRIVE = Path(__file__).with_name("drive.py")
 
@@ -59,7 +58,9 @@ def killed_at_every_write(ground: Ground, *, every: int) -> Iterator[Figure]:
     yield at_most("15: requests lost by anybody but a failing canary", len(by_good), 0)
 
 
-def killed_every_few_seconds(ground: Ground, *, times: int, seed: int = 1) -> Iterator[Figure]:
+def killed_every_few_seconds(
+    ground: Ground, *, times: int, kills_each: int, seed: int = 1
+) -> Iterator[Figure]:
     """Row 16: the rollout's process is killed again and again until it ends by itself."""
     moments = random.Random(seed)
     plan = ground.site.state / "plan.json"
@@ -84,7 +85,7 @@ def killed_every_few_seconds(ground: Ground, *, times: int, seed: int = 1) -> It
                 try:
                     # Never the same moment twice, and five seconds at most: until one is let live,
                     # because on a busy machine five seconds are hardly enough to begin.
-                    code = driver.wait(None if lives > _MOST_KILLS else moments.uniform(2.5, 5.0))
+                    code = driver.wait(None if lives > kills_each else moments.uniform(2.5, 5.0))
                 except subprocess.TimeoutExpired:
                     driver.kill()
                     driver.wait()

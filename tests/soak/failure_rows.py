@@ -3,6 +3,7 @@
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal, TypeAlias
 
 from tests.bench.figures import Figure, at_least, at_most
-from tests.local.sites import await_true
-from tests.soak.ground import Clients, Ground
+from tests.local.sites import await_true, release
+from tests.soak.ground import Ground, stand_in_ground
 from weathervane.local import gateway, processes
 from weathervane.local.ask import ask
 from weathervane.local.ports import PortBook
@@ -47,9 +48,30 @@ def a_canary_crashes(ground: Ground, *, times: int) -> Iterator[Figure]:
     yield at_least("10: requests lost by the canary, that the record counts", counted, by_canary)
 
 
+def a_canary_fails(ground: Ground, *, times: int) -> Iterator[Figure]:
+    """Row 10, of one that answers nothing well: each loss is counted, and only so many allowed."""
+    plan = ground.plan(steps=(50,), min_requests=100_000, min_probes=0)
+    stable = ground.stable()
+    counted: dict[str, int] = {}
+    with ground.clients(_RATE) as clients:
+        for number in range(times):
+            for behaviour in ("fail", "busy", "drops"):
+                canary = release(f"{behaviour}-10-{number}-")
+                state = ground.rollout().start(canary, plan, (), "soak").state
+                assert state
+                counted |= {name: counts.errors for name, counts in state.in_all.items()}
+    lost = Counter(one["revision"] for one in clients.failed)
+    others = lost.pop(stable, 0) + lost.pop(None, 0)
+    missed = sum(abs(number - lost[name]) for name, number in counted.items() if name != stable)
+    most, allowed = max(lost.values()), plan.max_failed_requests
+    yield at_most(f"10: requests lost to a failing canary, most of {3 * times}", most, allowed)
+    yield at_most("10: of those, not in its count", missed, 0)
+    yield at_most("10: requests lost by anybody else", others, 0)
+
+
 def never_ready(ground: Ground, *, times: int) -> Iterator[Figure]:
     """Row 11: one whose package is not there, and one that starts and hangs."""
-    plan = ground.plan(steps=(50,), start_seconds=4)
+    plan = ground.plan(steps=(50,), start_seconds=2)
     refused, reached, slowest = 0, 0, 0.0
     before = ground.live()
     with ground.clients(_RATE) as clients, ThreadPoolExecutor(1) as pool:
@@ -85,29 +107,46 @@ def wrong_labels(ground: Ground, *, times: int) -> Iterator[Figure]:
         weights += sum(entry.get("to", 0) > 0 for entry in ground.record())
     yield at_least("12: wrong labels, taken back", caught, times)
     yield at_most("12: of them, got any traffic", weights, 0)
+    yield from _wrong_labels_without_probes(ground, times=max(1, times // 10))
 
 
-def figures_lie(ground: Ground, *, times: int) -> Iterator[Figure]:
-    """Row 14: the gateway's figures are missing, no numbers, stale, or too few."""
-    for lie in LIES:
-        promoted = 0
+def _wrong_labels_without_probes(ground: Ground, *, times: int) -> Iterator[Figure]:
+    """What the shift of the live answers sees, at 10 % of the traffic."""
+    plan = ground.plan(steps=(10, 50), min_probes=0, min_requests=100_000, max_shift=0.3)
+    seen = 0
+    with ground.clients(_RATE):
         for _ in range(times):
-            plan = ground.plan(
-                steps=(50,),
-                # More than there are, where that is the lie.
-                min_requests=100_000 if lie == "too few" else 20,
-                patience_seconds=1,
-            )
-            with ground.clients(_RATE) as clients, _told(ground, lie):
-                outcome = ground.rollout().start(ground.good(), plan, ground.probes, "soak")
-                _check_flow(clients)
+            outcome = ground.rollout().start(ground.bad(), plan, (), "soak")
+            at_10 = max(entry["weight"] for entry in ground.record()) == 10
+            seen += not outcome.promoted and at_10 and "differ from stable's" in outcome.why
+    yield at_least("12: without probes, seen by the shift of answers at 10 %", seen, times)
+
+
+def figures_lie(*, times: int) -> Iterator[Figure]:
+    """Row 14: the gateway's figures are missing, no numbers, stale, or too few; each elsewhere."""
+    with ThreadPoolExecutor(len(LIES)) as pool:
+        believed = pool.map(lambda lie: _believed(lie, times), LIES)
+        for lie, promoted in zip(LIES, believed, strict=True):
+            yield at_most(f"14: promoted on figures that are {lie}, of {times}", promoted, 0)
+
+
+def _believed(lie: Lie, times: int) -> int:
+    """How many of so many rollouts were promoted on it."""
+    promoted = 0
+    with stand_in_ground() as ground, ground.clients(_RATE) as clients:
+        plan = ground.plan(
+            steps=(50,),
+            # More than there are, where that is the lie.
+            min_requests=100_000 if lie == "too few" else 20,
+            patience_seconds=1,
+        )
+        for _ in range(times):
+            with _told(ground, lie):
+                outcome = ground.rollout().start(ground.good(), plan, (), "soak")
             promoted += outcome.promoted
-        yield at_most(f"14: promoted on figures that are {lie}, of {times}", promoted, 0)
-
-
-def _check_flow(clients: Clients) -> None:
-    """Without traffic the row would show nothing."""
-    clients.traffic.await_sent(5)
+            # Without traffic the row would show nothing.
+            clients.traffic.await_sent(5)
+    return promoted
 
 
 @contextmanager

@@ -101,6 +101,19 @@ class Ground:
         assert stable
         return stable.revision
 
+    def serve(self, package: Release) -> None:
+        """Make a package stable, without a rollout."""
+        self.deployment.start_canary(package)
+
+        def ready() -> bool:
+            canary = self.deployment.observe().canary
+            assert canary
+            assert "ended" not in canary.message, canary.message
+            return canary.ready
+
+        await_true(ready, 60)
+        self.deployment.promote()
+
     def await_canary(self, weight: int) -> str:
         """Return the canary's name once it serves so much, and a request has reached it."""
 
@@ -164,7 +177,7 @@ def real_ground(tiny: Package, *, replicas: int = 1) -> Iterator[Ground]:
             render_jpeg(WEATHERS[number % len(WEATHERS)], 5_000 + number) for number in range(40)
         ]
         ground = Ground(Site(state, deployment), shelf.good, shelf.bad, pictures, config)
-        _serve_first(ground)
+        ground.serve(ground.good())
         answers = classify(ground.site.address, SERVICE, pictures)
         labelled = zip(pictures, answers, strict=True)
         ground.probes = [make_probe(picture, answer.label) for picture, answer in labelled]
@@ -172,11 +185,13 @@ def real_ground(tiny: Package, *, replicas: int = 1) -> Iterator[Ground]:
 
 
 @contextmanager
-def stand_in_ground() -> Iterator[Ground]:
+def stand_in_ground(*, replicas: int = 1) -> Iterator[Ground]:
     """With stand-ins for predictors: for rows about the rollout and the gateway alone."""
     numbers = count()
     with _state() as state:
-        deployment = LocalDeployment(state, SERVICE, NO_STORE, predictor=STAND_IN)
+        deployment = LocalDeployment(
+            state, SERVICE, NO_STORE, predictor=STAND_IN, replicas=replicas
+        )
         ground = Ground(
             Site(state, deployment),
             lambda: stand_in_release(f"good-{next(numbers)}-"),
@@ -185,7 +200,7 @@ def stand_in_ground() -> Iterator[Ground]:
             NO_STORE,
             STAND_IN,
         )
-        _serve_first(ground)
+        ground.serve(ground.good())
         yield ground
 
 
@@ -200,19 +215,6 @@ def _state() -> Iterator[Path]:
             yield state
         finally:
             processes.stop(state, grace_seconds=5)
-
-
-def _serve_first(ground: Ground) -> None:
-    ground.deployment.start_canary(ground.good())
-
-    def ready() -> bool:
-        canary = ground.deployment.observe().canary
-        assert canary
-        assert "ended" not in canary.message, canary.message
-        return canary.ready
-
-    await_true(ready, 60)
-    ground.deployment.promote()
 
 
 class _Shelf:

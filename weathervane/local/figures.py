@@ -2,9 +2,8 @@
 
 Refused connections, timeouts and every other answer that Envoy gives in a revision's place are
 charged to that revision by Envoy itself, as 5xx or as a gRPC status. A revision that has too much
-to do answers 429, over gRPC UNAVAILABLE. A request that was tried again is one request; it is an
-error even when the second try went well. (One whose connection was lost and whose second try was
-answered 5xx counts as two errors: Envoy does not tell them apart.)
+to do answers 429, over gRPC UNAVAILABLE. A request that was tried again is one request: an error
+by what its client got in the end, and beside that a lost first try when the second was answered.
 """
 
 import re
@@ -22,7 +21,7 @@ from weathervane.rollout.counts import LATENCY_BOUNDS, Counts
 
 _CLUSTER = "envoy_cluster_name"
 # Requests that were tried again and then answered.
-_SAVED_BY_RETRY = "envoy_cluster_upstream_rq_retry_success_total"
+_ANSWERED_BY_RETRY = "envoy_cluster_upstream_rq_retry_success_total"
 # The statuses that are the server's fault: UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE and
 # DATA_LOSS. https://grpc.github.io/grpc/core/md_doc_statuscodes.html
 _GRPC_FAILURE = re.compile(r"envoy_cluster_grpc_.*_(2|4|13|14|15)_total")
@@ -71,9 +70,10 @@ def _counts(samples: Sequence[Sample]) -> Counts:
             sums["requests"] += int(sample.value)
         elif sample.name == "envoy_cluster_upstream_rq_time_bucket":
             buckets[float(sample.labels["le"]) / 1000] = int(sample.value)
+        elif sample.name == _ANSWERED_BY_RETRY:
+            sums["retried"] += int(sample.value)
         elif (
-            sample.name == _SAVED_BY_RETRY
-            or _GRPC_FAILURE.fullmatch(sample.name)
+            _GRPC_FAILURE.fullmatch(sample.name)
             # What Envoy answers to a gRPC call itself is counted both ways.
             or (
                 (sample.name == "envoy_cluster_upstream_rq_xx_total" or _is_429(sample))
@@ -81,7 +81,12 @@ def _counts(samples: Sequence[Sample]) -> Counts:
             )
         ):
             sums["errors"] += int(sample.value)
-    return Counts(requests=sums["requests"], errors=sums["errors"], latency=_latency(buckets))
+    return Counts(
+        requests=sums["requests"],
+        errors=sums["errors"],
+        retried=sums["retried"],
+        latency=_latency(buckets),
+    )
 
 
 def _is_429(sample: Sample) -> bool:

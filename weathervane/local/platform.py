@@ -12,7 +12,7 @@ from pathlib import Path
 
 from weathervane.config import StoreConfig, state_folder, store_from_environment
 from weathervane.errors import PlatformError
-from weathervane.local import gateway, processes, store_server, tracking_server
+from weathervane.local import gateway, keeper, processes, store_server, tracking_server
 from weathervane.local.folder import check_room, claimed
 from weathervane.local.ports import LOOPBACK, PortBook, require
 from weathervane.local.processes import Running
@@ -192,6 +192,7 @@ class Platform:
         for route in self._live():
             serving.await_ready(route, _PREDICTOR_SECONDS)
             progress(f"{route.revision} serves package {route.digest[:12]}")
+        keeper.launch(self.state, store.as_environment())
         await_ready(self.state, tracking)
         progress(f"MLflow: {self._at(tracking_server.NAME)}")
         return self.addresses()

@@ -91,6 +91,12 @@ def running(state: Path) -> Running:
     return found
 
 
+def still(seen: Running) -> Running:
+    """Those of the servers that were seen running which have not ended since."""
+    alive = {name: [one for one in found if _lives(one)] for name, found in seen.items()}
+    return {name: found for name, found in alive.items() if found}
+
+
 def find(state: Path, name: str) -> Sequence[psutil.Process]:
     """The processes of one server: itself and its children; empty when it does not run."""
     return running(state).get(name, ())
@@ -137,6 +143,13 @@ def last_words(state: Path, name: str) -> str:
     except OSError:
         return ""
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def _belonging(state: Path, names: Sequence[str]) -> list[psutil.Process]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from weathervane.client import PROBE_HEADER
 from weathervane.errors import DeploymentError
 
 ROUTE_CONFIG = "weathervane"
@@ -155,6 +156,8 @@ def routes_file(routes: Routes) -> Discovery:
         "@type": f"{_TYPES}.config.route.v3.RouteConfiguration",
         "name": ROUTE_CONFIG,
         "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [tell, *forward]}],
+        # Whoever comes through the gateway is traffic, and counted as such.
+        "request_headers_to_remove": [PROBE_HEADER],
         "metadata": metadata,
     }
     return Discovery.of([resource], version)

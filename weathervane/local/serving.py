@@ -44,6 +44,7 @@ class Serving:
         self._state = state
         self._store = store
         self._predictor = tuple(predictor)
+        self._seen: Running = {}  # by the last `revive`
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -129,6 +130,27 @@ class Serving:
                 routes = self.begin(routes, "stable", routes.stable)
             if routes.canary and not runs(routes.canary, running):
                 self.begin(routes, "canary", routes.canary)
+
+    def revive(self) -> bool:
+        """Start what has ended of the stable revision, and nothing else; whether there was any."""
+        if not self._stable_has_ended():
+            return False
+        with self.alone():
+            routes = self.gateway.routes()
+            # What was stable may just have been retired.
+            if routes is None or routes.stable is None or not self._stable_has_ended():
+                return False
+            self.begin(routes, "stable", routes.stable)
+            return True
+
+    def _stable_has_ended(self) -> bool:
+        routes = self.gateway.routes()
+        if routes is None or routes.stable is None:
+            return False
+        # To look through all processes of the machine costs more than to look at those again.
+        if not runs(routes.stable, processes.still(self._seen)):
+            self._seen = processes.running(self._state)
+        return not runs(routes.stable, self._seen)
 
     def await_ready(self, route: Route, seconds: float) -> None:
         """Return when every replica answers.

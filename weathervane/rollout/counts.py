@@ -72,7 +72,7 @@ class Counts:
 
     A failed request is one that the platform answered with 5xx or 429 (too much waits already),
     refused, dropped or timed out, whoever's fault it was: proxy errors and refused connections are
-    in it.
+    in it. One that was answered at a second try did not fail: its client saw one answer.
     """
 
     requests: int = 0
@@ -80,6 +80,8 @@ class Counts:
     latency: tuple[int, ...] = _NO_LATENCY  # not cumulative over buckets; one for each bound
     # Counted by the predictors, whose restarts are none of the gateway's.
     answers: Answers = field(default_factory=Answers)
+    # Requests whose first try was lost and whose second was answered.
+    retried: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
@@ -87,22 +89,28 @@ class Counts:
             errors=self.errors + other.errors,
             latency=tuple(a + b for a, b in zip(self.latency, other.latency, strict=True)),
             answers=self.answers + other.answers,
+            retried=self.retried + other.retried,
         )
 
     def since(self, earlier: "Counts") -> "Counts":
         """What came on top of ``earlier``; all of it when the counters started again meanwhile."""
         answers = self.answers.since(earlier.answers)
         grown = tuple(a - b for a, b in zip(self.latency, earlier.latency, strict=True))
-        if min(*grown, self.requests - earlier.requests, self.errors - earlier.errors) < 0:
+        requests, errors = self.requests - earlier.requests, self.errors - earlier.errors
+        retried = self.retried - earlier.retried
+        if min(*grown, requests, errors, retried) < 0:
             return replace(self, answers=answers)
-        return Counts(
-            self.requests - earlier.requests, self.errors - earlier.errors, grown, answers
-        )
+        return Counts(requests, errors, grown, answers, retried)
 
     @property
     def error_rate(self) -> float:
         """Share of the requests that failed; 0 when there were none."""
         return self.errors / self.requests if self.requests else 0.0
+
+    @property
+    def retry_rate(self) -> float:
+        """Share of the requests that needed a second try; 0 when there were none."""
+        return self.retried / self.requests if self.requests else 0.0
 
     def latency_quantile(self, share: float) -> float:
         """Seconds within which ``share`` of the requests ended, linear inside a bucket.

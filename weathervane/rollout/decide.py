@@ -26,9 +26,11 @@ from weathervane.rollout.judgement import (
     flipped,
     losing,
     misrouted,
+    retrying,
     seems_slow,
     shifted,
     slow,
+    told_retries,
 )
 from weathervane.rollout.pace import time_needed
 from weathervane.rollout.plan import Plan, Strategy
@@ -106,6 +108,7 @@ def _judge_traffic(plan: Plan, seen: Observed) -> Action | None:
     canary, stable = seen.canary, seen.stable
     if why := (
         failing(plan, seen.evidence, canary, stable)
+        or retrying(plan, seen.evidence, canary, stable)
         or slow(plan, seen.evidence, canary, stable)
         or shifted(plan, seen.evidence)
     ):
@@ -128,6 +131,8 @@ def _judge_traffic(plan: Plan, seen: Observed) -> Action | None:
     # Too many failures do not go on, whether or not chance can explain them.
     if canary.error_rate > plan.max_error_rate:
         return _lacking(plan, seen, _too_many_errors(canary, stable))
+    if canary.retry_rate > plan.max_error_rate:
+        return _lacking(plan, seen, _too_many_retries(canary, stable))
     if why := seems_slow(plan, canary, stable):
         return _lacking(plan, seen, Wait(why))
     # A copy is no share of the traffic.
@@ -148,6 +153,13 @@ def _too_many_errors(canary: Counts, stable: Counts) -> Wait | Hold:
             "is broken"
         )
     return Wait(f"{said}, stable {stable.error_rate:.2%}: too few yet to tell it from chance")
+
+
+def _too_many_retries(canary: Counts, stable: Counts) -> Wait | Hold:
+    said = told_retries(canary, stable)
+    if canary.retry_rate <= stable.retry_rate:
+        return Hold(f"{said}: something that they share is broken")
+    return Wait(f"{said}: too few yet to tell it from chance")
 
 
 def _lacking(plan: Plan, seen: Observed, otherwise: Wait | Hold) -> Action:
@@ -235,9 +247,11 @@ def _evidence(seen: Observed) -> str:
         replayed = f"; {seen.flips.share:.1%} of {seen.flips.total} replayed pictures flip"
     if seen.canary and seen.stable and (seen.weight > 0 or seen.mirror > 0):
         requests = seen.canary.requests + seen.stable.requests
+        retried = f", {seen.canary.retried} at its second try" if seen.canary.retried else ""
         return (
             f"{requests} requests, {seen.canary.requests / max(requests, 1):.1%} to the canary, "
-            f"{seen.canary.errors} failed by it; probes: {_accuracies(seen.probes)}{replayed}"
+            f"{seen.canary.errors} failed by it{retried}; "
+            f"probes: {_accuracies(seen.probes)}{replayed}"
         )
     return f"ready, and its probes hold ({_accuracies(seen.probes)}){replayed}"
 

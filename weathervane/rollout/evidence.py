@@ -46,6 +46,8 @@ class Evidence:
     stable: Counts = field(default_factory=Counts)
     # That the canary fails more of its requests than stable does.
     errors: Wager = field(default_factory=lambda: Wager.on(len(ERROR_ODDS)))
+    # That more of its requests need a second try than of stable's.
+    retries: Wager = field(default_factory=lambda: Wager.on(len(ERROR_ODDS)))
     # That it fails more than the plan's bound, while stable has no traffic.
     errors_alone: Wager = field(default_factory=lambda: Wager.on(len(_ERROR_RATES)))
     # That its p95 is above what the plan tolerates of stable's.
@@ -67,6 +69,7 @@ class Evidence:
             stable=Counts(),
             idle_looks=0,
             errors=self.errors.restarted(),
+            retries=self.retries.restarted(),
             errors_alone=self.errors_alone.restarted(),
             slowness=self.slowness.restarted(),
             shift=self.shift.restarted(),
@@ -86,7 +89,13 @@ class Evidence:
         seen = replace(self, canary=canary, stable=stable, idle_looks=0)
         if not other.requests:
             return replace(seen, errors_alone=_failing_alone(self.errors_alone, plan, new))
-        seen = replace(seen, errors=_failing(self.errors, new, other))
+        seen = replace(
+            seen,
+            errors=_hit(self.errors, new, new.errors, other, other.errors),
+            # Each against its own kind: a replica of stable that is dead costs its clients nothing,
+            # and shall not excuse a canary that does.
+            retries=_hit(self.retries, new, new.retried, other, other.retried),
+        )
         seen = seen._answered(new.answers, other.answers)
         return seen._timed(plan, new.latency, other.latency)
 
@@ -150,15 +159,15 @@ class Evidence:
         )
 
 
-def _failing(wager: Wager, canary: Counts, stable: Counts) -> Wager:
-    errors = canary.errors + stable.errors
-    if not errors:
+def _hit(wager: Wager, canary: Counts, of_canary: int, stable: Counts, of_stable: int) -> Wager:
+    """Whether so many of the canary's requests are more than so many of stable's."""
+    if not of_canary + of_stable:
         return wager
     return wager.after(
         odds_growth(
             ERROR_ODDS,
-            hits=errors,
-            canary_hits=canary.errors,
+            hits=of_canary + of_stable,
+            canary_hits=of_canary,
             requests=canary.requests + stable.requests,
             canary_requests=canary.requests,
         )

@@ -17,7 +17,8 @@ from weathervane.rollout.sequential import Wager, split_evidence
 
 # How the signals share the chance of a false alarm that the plan allows a whole rollout.
 _SHARES = {
-    "errors": 0.3,
+    "errors": 0.25,
+    "retries": 0.05,
     "errors alone": 0.1,
     "slowness": 0.3,
     "probes": 0.2,
@@ -110,6 +111,27 @@ def failing(plan: Plan, evidence: Evidence, canary: Counts, stable: Counts) -> s
             f"p = {evidence.errors_alone.p_value:.1g}"
         )
     return None
+
+
+def retrying(plan: Plan, evidence: Evidence, canary: Counts, stable: Counts) -> str | None:
+    """Why too many of its requests need a second try, beyond chance and the bound, if they do.
+
+    Clients see nothing of it, as long as there is somebody to try next.
+    """
+    if canary.retry_rate <= max(plan.max_error_rate, stable.retry_rate):
+        return None
+    if not _beyond_chance(plan, "retries", evidence.retries):
+        return None
+    return f"{told_retries(canary, stable)}, p = {evidence.retries.p_value:.1g}"
+
+
+def told_retries(canary: Counts, stable: Counts) -> str:
+    """Lost first tries of both, in words."""
+    return (
+        f"the canary lost the first try of {canary.retried} of {canary.requests} requests "
+        f"({canary.retry_rate:.1%}), stable of {stable.retried} of {stable.requests} "
+        f"({stable.retry_rate:.1%})"
+    )
 
 
 def slow(plan: Plan, evidence: Evidence, canary: Counts, stable: Counts) -> str | None:

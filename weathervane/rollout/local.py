@@ -6,6 +6,7 @@ gateway's file of routes, so a process that is killed in here loses nothing: the
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +14,13 @@ from weathervane.client import classify
 from weathervane.config import StoreConfig
 from weathervane.errors import DeploymentError, UsageError
 from weathervane.local import processes
+from weathervane.local.ask import ask
 from weathervane.local.ports import LOOPBACK
-from weathervane.local.routes import Routes, Use
+from weathervane.local.routes import Route, Routes, Use
 from weathervane.local.serving import PREDICTOR, Serving, new_route, runs
-from weathervane.rollout.counts import Counts
+from weathervane.rollout.counts import Answers, Counts
 from weathervane.rollout.port import Capability, Live, Prediction, Release
+from weathervane.rollout.predictors import Growth, read_counts
 
 # It becomes part of Envoy's names of figures.
 _SERVICE = re.compile(r"[a-z0-9]([a-z0-9-]{0,56}[a-z0-9])?")
@@ -53,6 +56,7 @@ class LocalDeployment:
         self._state = state
         self._serving = Serving(state, store, predictor=predictor)
         self._gateway = self._serving.gateway
+        self._growth = Growth()  # by replica
 
     def observe(self) -> Live:
         """See `Deployment`."""
@@ -66,8 +70,14 @@ class LocalDeployment:
         )
 
     def counts(self) -> Mapping[str, Counts]:
-        """See `Deployment`."""
-        return self._gateway.counts(self._routes())
+        """See `Deployment`. Copies that a canary answered are among its answers, and only there."""
+        routes = self._routes()
+        told = self._gateway.counts(routes)
+        return {
+            route.revision: replace(told[route.revision], answers=self._answers(route))
+            for route in routes.live
+            if route.revision in told
+        }
 
     def mirrored(self) -> Mapping[str, Counts]:
         """See `MirroringDeployment`."""
@@ -78,7 +88,7 @@ class LocalDeployment:
         for route in self._routes().live:
             if route.revision == revision:
                 address = f"http://{LOOPBACK}:{route.replicas[0].http_port}"
-                return list(classify(address, self.service, pictures))
+                return list(classify(address, self.service, pictures, probe=True))
         raise DeploymentError(f"there is no revision {revision}")
 
     def start_canary(self, release: Release) -> None:
@@ -136,6 +146,16 @@ class LocalDeployment:
             if routes.canary:
                 self._gateway.route(replace(routes, canary=None, weight=0, mirror=0))
             self._serving.settle()
+
+    def _answers(self, route: Route) -> Answers:
+        """What the replicas have answered: of each that does not tell, what it told last."""
+        read: dict[str, Counts] = {}
+        for replica in route.replicas:
+            with suppress(OSError, DeploymentError):
+                answer = ask(replica.http_port, "/metrics")
+                if answer.status == 200:
+                    read[replica.name] = read_counts(answer.text, replica.name)
+        return self._growth.add(route.revision, read).answers
 
     def _with_canary(self, percent: int) -> Routes:
         """The routes, when a share of the traffic can go to their canary."""

@@ -95,7 +95,8 @@ class Plan:
     max_failed_requests: Count = 50
     """The canary is taken back as soon as it has failed this many requests in all."""
     max_error_rate: Share = 0.01
-    """A canary whose error rate is above this one and above stable's is taken back."""
+    """A canary whose error rate is above this one and above stable's is taken back; so is one that
+    has more of its requests answered only at a second try."""
     max_latency_ratio: AboveZero = 1.1
     """The canary's 95th percentile may be at most this many times stable's at the same time, plus
     the slack."""

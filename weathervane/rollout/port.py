@@ -83,7 +83,8 @@ class Deployment(Protocol):
         """Traffic of each live revision by its name; counters that may start again at zero.
 
         A revision whose figures cannot be read, of all its replicas, is absent from the answer:
-        never zero, never less. A request that was tried again and then answered is one error.
+        never zero, never less. A request that was tried again and then answered is none of the
+        errors, and one of the retried.
         """
 
     def predict(self, revision: str, pictures: Sequence[bytes]) -> list[Prediction]:

@@ -16,6 +16,7 @@ def figures(seen: Observed) -> dict[str, Any]:
         "mirror": seen.mirror,
         "p_values": {
             "errors": seen.evidence.errors.p_value,
+            "retries": seen.evidence.retries.p_value,
             "errors_alone": seen.evidence.errors_alone.p_value,
             "slowness": seen.evidence.slowness.p_value,
             "shift": seen.evidence.shift.p_value,
@@ -40,7 +41,12 @@ def _traffic(counts: Counts | None) -> dict[str, Any] | None:
     if counts is None:
         return None
     p95 = counts.latency_quantile(0.95) if any(counts.latency) else None
-    return {"requests": counts.requests, "errors": counts.errors, "p95_seconds": p95}
+    return {
+        "requests": counts.requests,
+        "errors": counts.errors,
+        "retried": counts.retried,
+        "p95_seconds": p95,
+    }
 
 
 def _probes(probes: ProbeFigures | None) -> dict[str, Any] | None:

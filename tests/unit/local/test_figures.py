@@ -73,13 +73,13 @@ def test_a_figure_that_is_no_number_makes_its_revision_absent(nonsense):
     assert read_figures(text, ROUTES) == {}
 
 
-def test_a_request_that_a_second_try_has_saved_is_one_request_and_one_error():
+def test_a_request_that_a_second_try_has_saved_is_one_request_and_no_error():
     name = "envoy_cluster_upstream_rq_retry_success"
     saved = f'# TYPE {name} counter\n{name}{{envoy_cluster_name="w-00001"}} 2\n'
 
     counts = read_figures(KNOWN + rest(10, 3) + saved, ROUTES)["w-00001"]
 
-    assert (counts.requests, counts.errors) == (10, 5)
+    assert (counts.requests, counts.errors, counts.retried) == (10, 3, 2)
 
 
 def test_each_use_of_a_revision_is_counted_by_itself():

@@ -134,3 +134,18 @@ def test_the_last_words_are_of_the_last_run_only(state):
     assert processes.log_file(state, "one").read_text() == "second\n"
     assert processes.last_words(state, "one") == "second"
     assert processes.last_words(state, "never ran") == ""
+
+
+def test_of_those_that_were_seen_the_ones_that_have_ended_are_told(state):
+    for name in ("one", "two"):
+        processes.start(state, name, SLEEP, environment={})
+    seen = processes.running(state)
+    assert set(processes.still(seen)) == {"one", "two"}
+
+    # Nobody waits for it: it stays in the table.
+    seen["one"][0].kill()
+    give_up = time.monotonic() + 10
+    while "one" in processes.still(seen) and time.monotonic() < give_up:
+        time.sleep(0.01)
+
+    assert set(processes.still(seen)) == {"two"}

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 from math import isnan
 
@@ -26,10 +27,11 @@ def test_what_came_since_is_the_difference():
         pytest.param(counts(4, 0), id="fewer requests"),
         pytest.param(counts(12, 0), id="fewer errors"),
         pytest.param(counts(12, 1, seconds=0.2), id="fewer in a bucket"),
+        pytest.param(replace(counts(12, 1), retried=0), id="fewer retried"),
     ],
 )
 def test_counters_that_shrank_started_again(now: Counts):
-    assert now.since(counts(10, 1)) == now
+    assert now.since(replace(counts(10, 1), retried=1)) == now
 
 
 def test_no_requests_have_no_latency_but_no_errors_either():

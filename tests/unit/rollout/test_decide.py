@@ -187,6 +187,23 @@ def test_errors_that_stable_has_too_hold_the_rollout():
     assert isinstance(decide(PLAN, seen), Hold)
 
 
+def test_lost_first_tries_above_the_bound_do_not_go_on():
+    seen = replace(HEALTHY, canary=replace(HEALTHY.canary or Counts(), retried=2))
+
+    action = decide(PLAN, seen)
+
+    assert isinstance(action, Wait)
+    assert "lost the first try of 2 of 100 requests" in action.why
+    both = replace(seen, stable=replace(HEALTHY.stable or Counts(), retried=20))
+    assert isinstance(decide(PLAN, both), Hold)
+
+
+def test_a_few_lost_first_tries_stop_nothing():
+    seen = replace(HEALTHY, canary=replace(HEALTHY.canary or Counts(), retried=1))
+
+    assert isinstance(decide(PLAN, seen), SetWeight)
+
+
 def test_the_budget_of_failed_requests_is_final_whatever_the_step_shows():
     assert isinstance(decide(PLAN, replace(HEALTHY, canary_failed_in_all=50)), Rollback)
 

@@ -16,6 +16,7 @@ from weathervane.rollout.judgement import (
     flipped,
     losing,
     misrouted,
+    retrying,
     shifted,
     slow,
 )
@@ -52,6 +53,10 @@ class Watched:
     @property
     def failing(self) -> str | None:
         return failing(self.plan, self.evidence, self.canary, self.stable)
+
+    @property
+    def retrying(self) -> str | None:
+        return retrying(self.plan, self.evidence, self.canary, self.stable)
 
     @property
     def slow(self) -> str | None:
@@ -101,6 +106,43 @@ def test_failures_within_the_plans_bound_are_tolerated_even_if_stable_has_fewer(
 
     assert watched.evidence.errors.p_value < 1e-6
     assert watched.failing is None
+
+
+def retried(canary: tuple[int, int, int], stable: tuple[int, int, int]) -> Look:
+    """Requests, those that failed, and those that were answered at their second try."""
+    both = [Counts(n, failed, retried=again) for n, failed, again in (canary, stable)]
+    return lambda _: (both[0], both[1])
+
+
+def test_a_dead_replica_of_stable_excuses_no_canary():
+    watched = Watched().see(retried((50, 1, 0), (50, 0, 4)), 20)
+
+    assert watched.failing is not None
+    assert watched.retrying is None
+
+
+def test_first_tries_that_a_canary_loses_are_not_hidden_by_their_second():
+    watched = Watched().see(retried((50, 0, 2), (50, 0, 0)), 10)
+
+    assert watched.failing is None
+    assert watched.retrying is not None
+    assert "lost the first try of 20 of 500 requests (4.0%)" in watched.retrying
+
+
+@pytest.mark.parametrize(
+    ("canary", "stable"),
+    [
+        ((500, 0, 4), (500, 0, 0)),  # within the plan's bound
+        ((50, 0, 3), (50, 0, 3)),  # a network that both share
+        ((50, 0, 0), (50, 0, 3)),
+    ],
+)
+def test_lost_first_tries_that_are_no_fault_of_the_canarys_take_nothing_back(
+    canary: tuple[int, int, int], stable: tuple[int, int, int]
+):
+    watched = Watched().see(retried(canary, stable), 100)
+
+    assert (watched.failing, watched.retrying) == (None, None)
 
 
 def test_a_canary_that_turns_bad_late_is_seen_soon():

@@ -11,6 +11,7 @@ import pytest
 from tests.unit.rollout.stage import NEW, OLD, OTHER, PLAN, PROBES, Person, Stage
 from weathervane.errors import DeploymentError, ExitCode, RolloutRunningError
 from weathervane.rollout.fake import Behaviour
+from weathervane.rollout.plan import Plan
 from weathervane.rollout.state import RolloutState
 from weathervane.rollout.wishes import Kind
 
@@ -375,4 +376,15 @@ def test_argo_an_analysis_that_ends_early_is_no_success():
 
     assert outcome.exit_code is ExitCode.ROLLED_BACK
     assert "weather-00002 answered 39 of 40 pictures" in outcome.why
+    stage.assert_settled(OLD.digest)
+
+
+def test_argo_a_canary_that_makes_no_progress_is_taken_back_by_default():
+    """There the deadline for progress aborted nothing unless somebody asked for it."""
+    stage = Stage(behaviours={NEW.digest: Behaviour(ready_after_seconds=1e9)})
+
+    outcome = stage.run(plan=Plan())
+
+    assert outcome.exit_code is ExitCode.ROLLED_BACK
+    assert "was not ready within 120 s" in outcome.why
     stage.assert_settled(OLD.digest)

@@ -8,33 +8,25 @@ from collections.abc import Mapping, Sequence
 
 import httpx
 
-from weathervane.client import decode_answer, encode_request
+from weathervane.client import PROBE_HEADER, decode_answer, encode_request
 from weathervane.errors import DeploymentError
 from weathervane.rollout.counts import Counts
 from weathervane.rollout.kserve.api import POD, Api, Object
-from weathervane.rollout.kserve.figures import read_counts
 from weathervane.rollout.port import Prediction
+from weathervane.rollout.predictors import Growth, read_counts
 
 CONTAINER = "kserve-container"
-# A request that has this is a rollout's own question and none of the traffic.
-PROBE_HEADER = "x-weathervane-probe"
 _SECONDS = 5.0
 _DEFAULT_PORT = 8080
 
 
 class Pods:
-    """Reads pods; remembers what each had counted, so that none is counted twice.
-
-    A pod that goes takes its counters along. Their sum would fall and look like a restart of
-    everything, so growth is added up here pod by pod. A new process begins with the sums as they
-    are.
-    """
+    """Reads pods; remembers what each had counted, so that none is counted twice."""
 
     def __init__(self, api: Api, model: str) -> None:
         self._api = api
         self._model = model
-        self._last: dict[str, Counts] = {}  # by the pod's uid
-        self._sums: dict[str, Counts] = {}  # by revision
+        self._growth = Growth()  # by the pod's uid
         # Pods are not reached through proxies, and come and go: no connection is kept.
         self._client = httpx.Client(
             timeout=_SECONDS,
@@ -53,12 +45,7 @@ class Pods:
                     # On its way out: it may be gone before it is asked.
                     continue
                 return None
-        total = self._sums.get(revision, Counts())
-        for uid, now in read.items():
-            total = total + now.since(self._last.get(uid, Counts()))
-        self._last.update(read)
-        self._sums[revision] = total
-        return total
+        return self._growth.add(revision, read)
 
     def predict(
         self, revision: str, labels: Mapping[str, str], pictures: Sequence[bytes]
@@ -111,7 +98,7 @@ class Pods:
 def _scrape(client: httpx.Client, pod: Object) -> Counts:
     response = client.get(f"{_address(pod)}/metrics")
     response.raise_for_status()
-    return read_counts(response.text, pod["metadata"]["name"])
+    return read_counts(response.text, f"pod {pod['metadata']['name']}")
 
 
 def _address(pod: Object) -> str:
