@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from kubernetes.client import Configuration
 
-from tests.chart.rendering import NAMESPACE, named, objects
+from tests.chart.rendering import NAMESPACE, kinds, named, objects
 from tests.chart.test_rights import rights
 from tests.platform.cluster import Cluster
 from weathervane.errors import DeploymentError, UsageError
@@ -20,7 +20,11 @@ SECRETS = "v1/secrets"
 def cluster() -> Iterator[Cluster]:
     with Cluster() as running:
         running.api.roles = {
-            "install": rights(named(objects("default"), "Role", "weathervane-install"))
+            "install" if role["metadata"]["namespace"] == NAMESPACE else "install@kubeflow": rights(
+                role
+            )
+            for role in kinds(objects("kind"), "Role")
+            if role["metadata"]["name"] == "weathervane-install"
         }
         yield running
 

@@ -5,7 +5,7 @@ import re
 
 from prometheus_client import CollectorRegistry
 
-from predictor.metrics import Metrics
+from predictor.metrics import Families, Metrics
 from tests.chart.rendering import kinds, named, objects
 
 SERIES = re.compile(r"\bweathervane_[a-z_]+")
@@ -13,7 +13,9 @@ SERIES = re.compile(r"\bweathervane_[a-z_]+")
 
 def exposed() -> set[str]:
     registry = CollectorRegistry()
-    Metrics(registry, model="m", revision="r", digest="d", labels=("a",), ood_threshold=0.5)
+    Metrics(
+        Families(registry), model="m", revision="r", digest="d", labels=("a",), ood_threshold=0.5
+    )
     names = set()
     for metric in registry.collect():
         suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}

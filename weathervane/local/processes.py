@@ -58,7 +58,7 @@ def start(
         for held in sockets:
             held.set_inheritable(True)
     try:
-        return os.posix_spawn(
+        pid = os.posix_spawn(
             argv[0],
             list(argv),
             {**os.environ, **environment, _STATE: os.path.realpath(state), _NAME: name},
@@ -74,6 +74,12 @@ def start(
         )
     except OSError as error:
         raise PlatformError(f"cannot start {argv[0]}: {error.strerror}") from error
+    # We go on when the new program has its memory, and a moment before its environment is there:
+    # whoever looked then would not find it. One that has ended already has none to read.
+    with suppress(psutil.Error):
+        while not psutil.Process(pid).environ():
+            time.sleep(0.001)
+    return pid
 
 
 def running(state: Path) -> Running:

@@ -156,8 +156,6 @@ def routes_file(routes: Routes) -> Discovery:
         "@type": f"{_TYPES}.config.route.v3.RouteConfiguration",
         "name": ROUTE_CONFIG,
         "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [tell, *forward]}],
-        # Whoever comes through the gateway is traffic, and counted as such.
-        "request_headers_to_remove": [PROBE_HEADER],
         "metadata": metadata,
     }
     return Discovery.of([resource], version)
@@ -196,6 +194,8 @@ def _direct(role: str, route: Route, *, grpc: bool) -> dict[str, Any]:
     return {
         "match": {**_match(grpc=grpc), "headers": [asks]},
         "route": {**_FORWARD, "cluster": route.cluster(Use.DIRECT, grpc=grpc)},
+        # Who is asked for is no share of the traffic: the predictor counts it apart as well.
+        "request_headers_to_add": [_header(PROBE_HEADER, "1")],
         "response_headers_to_add": [_header(REVISION_HEADER, route.revision)],
     }
 
@@ -217,6 +217,8 @@ def _split(routes: Routes, *, grpc: bool) -> dict[str, Any]:
         }
     return {
         "match": _match(grpc=grpc),
+        # Whoever comes this way is traffic, and counted as such.
+        "request_headers_to_remove": [PROBE_HEADER],
         "route": {
             **_FORWARD,
             **({} if grpc else _mirroring(routes)),
