@@ -27,7 +27,7 @@ $(READY): requirements/all.txt requirements/uv.txt pyproject.toml
 	@echo "Setting up .venv (2.6 GB, about a minute)"
 	@test -x $(PY) || $(PYTHON) -m venv .venv
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
-	@.venv/bin/uv pip sync --quiet --python $(PY) --require-hashes requirements/all.txt
+	@.venv/bin/uv pip sync --quiet --compile-bytecode --python $(PY) --require-hashes requirements/all.txt
 	@.venv/bin/uv pip install --quiet --python $(PY) --no-deps --no-build-isolation -e .
 	@touch $@
 
