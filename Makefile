@@ -24,7 +24,7 @@ help: ## List the targets
 
 $(READY): requirements/all.txt requirements/uv.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 13) else f"error: Python 3.11 or 3.12 is needed, {sys.executable} is {v[0]}.{v[1]}; choose one with make PYTHON=python3.11")' || exit 2
-	@echo "Setting up .venv (2.6 GB, about a minute)"
+	@echo "Setting up .venv (3.1 GB, about a minute)"
 	@test -x $(PY) || $(PYTHON) -m venv .venv
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@.venv/bin/uv pip sync --quiet --compile-bytecode --python $(PY) --require-hashes requirements/all.txt

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from tests.chart.rendering import CHART, SCENARIOS, helm, kinds, named, objects, text, tool
 from tests.platform import schemas
+from weathervane.cli import app
 
 
 def test_helm_lints_the_chart():
@@ -122,3 +124,13 @@ def test_the_volume_of_mlflow_stays_when_the_release_goes():
     volume = named(objects("default"), "PersistentVolumeClaim", "weathervane-mlflow")
 
     assert volume["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_the_doctor_finds_nothing_in_it(scenario: str, tmp_path: Path):
+    (tmp_path / "rendered.yaml").write_text(text(scenario), encoding="utf-8")
+
+    result = CliRunner().invoke(app, ["doctor", str(tmp_path)])
+
+    assert result.exit_code == 0, result.output
+    assert "nothing found" in result.output
