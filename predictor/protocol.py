@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weathervane.errors import ImageError, WeathervaneError
+from weathervane.rollout.counts import PROBE_HEADER
 
 INPUT = "image"
 OUTPUTS = ("probabilities", "label", "confidence")
@@ -24,9 +25,6 @@ MAX_PICTURES = 64
 # Encoded files (JPEG, PNG, WebP), or RGB pixels [n, height, width, 3].
 Pictures = tuple[bytes, ...] | NDArray[np.uint8]
 
-
-# A request with this header is a rollout's own question and no traffic: it is counted apart.
-PROBE_HEADER = "x-weathervane-probe"
 
 # What is said of our own failures: their reason may show what is not the client's to see.
 INTERNAL = "internal error; the predictor's log has the reason"

@@ -13,10 +13,9 @@ from typing import Any
 import httpx
 
 from weathervane.errors import DeploymentError
+from weathervane.rollout.counts import PROBE_HEADER
 from weathervane.rollout.port import Prediction
 
-# A request that has this is a rollout's own question, and counted as none of the traffic.
-PROBE_HEADER = "x-weathervane-probe"
 _HEADER_LENGTH = "Inference-Header-Content-Length"
 
 

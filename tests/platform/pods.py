@@ -15,7 +15,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from predictor.metrics import Families, Metrics
-from weathervane.client import PROBE_HEADER
+from weathervane.rollout.counts import PROBE_HEADER
 
 
 @dataclass(frozen=True, kw_only=True)

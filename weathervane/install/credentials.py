@@ -7,9 +7,7 @@ from collections.abc import Callable
 
 from weathervane.install.secrets import NAMES, PIPELINE, Secret, decoded, encoded, wanted
 from weathervane.install.site import Site
-from weathervane.rollout.kserve.api import Api, Kind, Object
-
-SECRET = Kind("v1", "Secret", "secrets")
+from weathervane.rollout.kserve.api import SECRET, Api, Object
 
 
 def ensure(site: Site, connect: Callable[[str], Api], tell: Callable[[str], None]) -> None:

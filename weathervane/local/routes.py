@@ -17,8 +17,8 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from weathervane.client import PROBE_HEADER
 from weathervane.errors import DeploymentError
+from weathervane.rollout.counts import PROBE_HEADER
 
 ROUTE_CONFIG = "weathervane"
 # Here the gateway says itself which version of the file of routes it acts on.

@@ -23,6 +23,8 @@ LATENCY_BOUNDS = (
     *(step / parts for parts in (1000, 100, 10) for step in _E24),
     *(10.0, inf),
 )
+# A request that has this header is a rollout's own question: it is counted as none of the traffic.
+PROBE_HEADER = "x-weathervane-probe"
 _NO_LATENCY = (0,) * len(LATENCY_BOUNDS)
 
 

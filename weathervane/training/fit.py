@@ -26,7 +26,6 @@ _LEAST_STEPS = 32
 _WEIGHT_DECAY = 0.01
 # Batches that are made while the network learns from another.
 _AHEAD = 2
-_WEIGHTS = np.zeros(0, np.float32)  # like those of the pictures in a batch
 
 
 def fit(
@@ -69,7 +68,10 @@ def fit(
         )
 
     history = model.fit(
-        _dataset(lambda: _batches(inputs, labels, config, augment), (inputs, labels, _WEIGHTS)),
+        _dataset(
+            lambda: _batches(inputs, labels, config, augment),
+            (inputs, labels, _class_weights(labels)),
+        ),
         steps_per_epoch=steps,
         shuffle=False,  # `_batches` has shuffled
         epochs=config.epochs,

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import httpx
 
-from weathervane.client import PROBE_HEADER, decode_answer, encode_request
+from weathervane.client import decode_answer, encode_request
 from weathervane.errors import DeploymentError
-from weathervane.rollout.counts import Counts
+from weathervane.rollout.counts import PROBE_HEADER, Counts
 from weathervane.rollout.kserve.api import POD, Api, Object
 from weathervane.rollout.port import Prediction
 from weathervane.rollout.predictors import Growth, read_counts
