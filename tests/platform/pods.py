@@ -8,13 +8,14 @@ import json
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from threading import Thread
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
 from predictor.metrics import Families, Metrics
+from tests.platform.listening import Listener
 from weathervane.rollout.counts import PROBE_HEADER
 
 
@@ -41,8 +42,7 @@ class PodServer:
         # What it tells Prometheus passes through here; an OSError is an endpoint that fails.
         self.said: Callable[[bytes], bytes] = bytes
         self.restart()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = Listener(("127.0.0.1", 0), self._handler())
         self._thread = Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 

@@ -5,15 +5,15 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/
 
 import json
 import random
-import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.platform.listening import Listener
 from tests.platform.objects import Change, Key, Object, Objects, RefusedError, not_found
 
 _APPLY = "application/apply-patch+yaml"
@@ -100,15 +100,6 @@ class Faults:
             return Fault(status=500) if fault.status == 409 and not call.writes else fault
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that was killed in the middle of a call is no trouble of ours."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
-
-
 class ApiServer:
     """``roles`` name for each token the (verb, resource) pairs that it may use; None: no check.
 
@@ -127,7 +118,7 @@ class ApiServer:
         self.stale: dict[str, int] = {}
         self.stale_share = 1.0
         self._chance = random.Random(7)
-        self._server = _Server(("127.0.0.1", 0), self._handler())
+        self._server = Listener(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.01,), daemon=True
         )
