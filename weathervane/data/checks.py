@@ -199,7 +199,7 @@ CHECKS: tuple[Check, ...] = (
         partial(misplaced, code=code, kind=kind, message=message, recommendation=recommendation)
         for code, kind, message, recommendation in (
             ("WV111", "loose", "{} beside the class folders, not read", "move each into a class"),
-            ("WV112", "nested", "{} inside class folders, not read", "move the files one level up"),
+            ("WV112", "nested", "{} too deep or leading back, not read", "move the files up"),
             ("WV113", "unnamed", "{} whose name is not UTF-8, not read", "rename them"),
         )
     ),

@@ -40,7 +40,7 @@ def sample(
 @app.command()
 def validate(
     folder: Annotated[
-        str, typer.Argument(help="A folder, or s3://bucket/prefix, with one folder a class.")
+        str, typer.Argument(help="Class folders, a zip, tar or table of them, or s3://bucket/….")
     ],
     out: Annotated[
         Path | None,
@@ -51,7 +51,7 @@ def validate(
     ] = None,
 ) -> None:
     """Check pictures before training on them; exits with 3 when they cannot be used."""
-    from weathervane.data.sources import local_folder
+    from weathervane.data.sources import local_source
     from weathervane.data.validation import validate as look
 
     config = (
@@ -62,7 +62,7 @@ def validate(
     with TemporaryDirectory() as downloads, _progress() as bar:
         task = bar.add_task("looking")
         report = look(
-            local_folder(folder, Path(downloads) / "pictures"),
+            local_source(folder, Path(downloads) / "pictures"),
             config,
             lambda done, total: bar.update(task, completed=done, total=total),
         )

@@ -20,7 +20,7 @@ def validate(
     config: ValidationConfig | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Look into every file once and judge the whole; ``folder`` is only read.
+    """Look into every file once and judge the whole; ``folder``, or a table, is only read.
 
     ``progress`` is told how many of how many files were looked into. Bad pictures are findings; see
     `Report.passed` and `Report.require_passed`.
