@@ -23,7 +23,7 @@ def validate(
     chosen = config.from_mapping(config.PipelineSettings, settings, "settings")
     with TemporaryDirectory() as scratch:
         place = sources.local_source(data, Path(scratch, "pictures"))
-        found = validation.validate(place, chosen.validation)
+        found = validation.validate(place, chosen.validation, source=data)
         Path(report.path).write_text(found.as_json(), encoding="utf-8")
         Path(page.path).write_text(found.as_html(), encoding="utf-8")
     for name, summary in found.classes.items():

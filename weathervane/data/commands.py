@@ -49,6 +49,7 @@ def validate(
     settings: Annotated[
         Path | None, typer.Option(help="YAML: what stops the pipeline, e.g. min_classes: 3.")
     ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings are refused as well.")] = False,
 ) -> None:
     """Check pictures before training on them; exits with 3 when they cannot be used."""
     from weathervane.data.sources import local_source
@@ -65,15 +66,24 @@ def validate(
             local_source(folder, Path(downloads) / "pictures"),
             config,
             lambda done, total: bar.update(task, completed=done, total=total),
+            source=folder,
         )
         if out:
             report.write(out)
     _show(report, folder)
     if out:
         Console(highlight=False, soft_wrap=True).print(f"report: {out / 'report.html'}")
-    errors = report.count("error")
+    _stop(report, strict)
+
+
+def _stop(report: "Report", strict: bool) -> None:
+    errors, warnings = report.count("error"), report.count("warning")
     if errors:
-        raise DataError(f"{folder} cannot be trained on: {count_of(errors, 'error')}, see above")
+        raise DataError(
+            f"{report.name} cannot be trained on: {count_of(errors, 'error')}, see above"
+        )
+    if strict and warnings:
+        raise DataError(f"{report.name}: {count_of(warnings, 'warning')}, see above; --strict")
 
 
 def _progress() -> Progress:

@@ -19,10 +19,12 @@ def validate(
     folder: Path,
     config: ValidationConfig | None = None,
     progress: Callable[[int, int], None] | None = None,
+    source: str = "",
 ) -> Report:
     """Look into every file once and judge the whole; ``folder``, or a table, is only read.
 
-    ``progress`` is told how many of how many files were looked into. Bad pictures are findings; see
+    ``progress`` is told how many of how many files were looked into. ``source`` is what the report
+    calls the pictures. Bad pictures are findings; see
     `Report.passed` and `Report.require_passed`.
 
     Raises:
@@ -45,7 +47,8 @@ def validate(
         config=config,
     )
     return Report(
-        folder=str(folder),
+        source=source,
+        folder=str(listing.folder),
         findings=run_checks(survey),
         classes=_summaries(survey),
         pictures=_readable(survey, perceptual_hashes(thumbnails).tolist()),

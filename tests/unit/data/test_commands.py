@@ -42,6 +42,16 @@ def test_settings_decide_what_stops(folder_of, tmp_path):
     )
 
 
+def test_warnings_are_done_with_unless_somebody_is_strict(folder_of):
+    folder = folder_of({"rainy": 12, "sunny": 12})
+    (folder / "rainy" / "empty.jpg").touch()
+
+    assert run("validate", folder).exit_code == 0
+    refused = run("validate", folder, "--strict").exception
+    assert isinstance(refused, DataError)
+    assert "1 warning" in str(refused)
+
+
 @pytest.mark.parametrize("text", ["min_pictures: 13", "min_classes: 1", "- 3"])
 def test_wrong_settings_are_wrong_usage(text, folder_of, tmp_path):
     settings = tmp_path / "settings.yaml"
