@@ -101,6 +101,31 @@ class ValidationConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ShiftConfig:
+    """From where on two sets of pictures are different: a figure that warns and one that stops.
+
+    A normal feature that moved by 0.3 and by 0.5 standard deviations reaches them, by each figure.
+    """
+
+    psi: tuple[float, float] = (0.1, 0.25)
+    ks: tuple[float, float] = (0.12, 0.2)
+    wasserstein: tuple[float, float] = (0.3, 0.5)  # in standard deviations of the baseline
+    # The chance of any alarm at all about two sets from the same source.
+    significance: float = 0.01
+
+    __pydantic_config__ = _STRICT
+
+    def __post_init__(self) -> None:
+        for name in ("psi", "ks", "wasserstein"):
+            warn, stop = bounds = getattr(self, name)
+            _require(0 < warn <= stop, f"{name} must be two rising figures above 0, got {bounds}")
+        _require(
+            0 < self.significance < 1,
+            f"significance must lie between 0 and 1, got {self.significance}",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """How to fit one classifier. The defaults suit two CPU cores and 1,000 pictures."""
 

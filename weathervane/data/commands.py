@@ -10,14 +10,17 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from weathervane.config import ValidationConfig, from_mapping, read_yaml
+from weathervane.config import ShiftConfig, ValidationConfig, from_mapping, read_yaml
 from weathervane.data.words import count_of
 from weathervane.errors import DataError
 
 if TYPE_CHECKING:
+    from weathervane.data.baseline import Baseline
     from weathervane.data.report import Report
+    from weathervane.data.shift import Shift
 
 _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
+_SHIFTS_SHOWN = 20
 
 app = typer.Typer(help="Make sample pictures; check your own.", no_args_is_help=True)
 
@@ -49,6 +52,9 @@ def validate(
     settings: Annotated[
         Path | None, typer.Option(help="YAML: what stops the pipeline, e.g. min_classes: 3.")
     ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Other pictures, or a baseline: whether these are like them.")
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings are refused as well.")] = False,
 ) -> None:
     """Check pictures before training on them; exits with 3 when they cannot be used."""
@@ -62,18 +68,107 @@ def validate(
     )
     with TemporaryDirectory() as downloads, _progress() as bar:
         task = bar.add_task("looking")
+        place = local_source(folder, Path(downloads) / "pictures")
         report = look(
-            local_source(folder, Path(downloads) / "pictures"),
+            place,
             config,
             lambda done, total: bar.update(task, completed=done, total=total),
             source=folder,
         )
+        if against:
+            report = report.with_shift(_compared(against, _measured(folder, place, bar), bar))
         if out:
             report.write(out)
     _show(report, folder)
     if out:
         Console(highlight=False, soft_wrap=True).print(f"report: {out / 'report.html'}")
     _stop(report, strict)
+
+
+@app.command()
+def baseline(
+    source: Annotated[str, typer.Argument(help="Pictures, as for validate.")],
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="Where it goes, JSON.")],
+) -> None:
+    """Write down what pictures are like, to compare others with later."""
+    with _progress() as bar:
+        made = _baseline_of(source, bar)
+    made.write(file)
+    Console(highlight=False, soft_wrap=True).print(
+        f"{file}: {count_of(sum(made.counts.values()), 'picture')} in "
+        f"{count_of(len(made.counts), 'class')}",
+        markup=False,
+    )
+
+
+@app.command()
+def shift(
+    before: Annotated[str, typer.Argument(help="Pictures, or a baseline (.json).")],
+    now: Annotated[str, typer.Argument(help="Pictures, or a baseline (.json).")],
+    settings: Annotated[
+        Path | None, typer.Option(help="YAML: what warns and what stops, e.g. psi: [0.1, 0.25].")
+    ] = None,
+) -> None:
+    """Compare two sets of pictures; exits with 3 when they differ by more than may be."""
+    with _progress() as bar:
+        found = _compared(before, _baseline_of(now, bar), bar, settings)
+    _show_shift(found)
+    errors = sum(each.severity == "error" for each in found.moved)
+    if errors:
+        raise DataError(f"{now} is not like {before}: {count_of(errors, 'error')}, see above")
+
+
+def _compared(before: str, now: "Baseline", bar: Progress, settings: Path | None = None) -> "Shift":
+    from weathervane.data.shift import compare
+
+    config = (
+        from_mapping(ShiftConfig, read_yaml(settings), str(settings)) if settings else ShiftConfig()
+    )
+    return compare(_baseline_of(before, bar), now, config)
+
+
+def _baseline_of(source: str, bar: Progress) -> "Baseline":
+    from weathervane.data.baseline import Baseline
+    from weathervane.data.sources import local_source
+
+    if source.endswith(".json") and Path(source).is_file():
+        return Baseline.read(Path(source))
+    with TemporaryDirectory() as downloads:
+        return _measured(source, local_source(source, Path(downloads) / "pictures"), bar)
+
+
+def _measured(source: str, place: Path, bar: Progress) -> "Baseline":
+    from weathervane.data.baseline import make_baseline
+    from weathervane.data.features import measure_all
+    from weathervane.data.sources import list_pictures
+
+    task = bar.add_task("measuring")
+    rows = measure_all(
+        list_pictures(place), lambda done, total: bar.update(task, completed=done, total=total)
+    )
+    return make_baseline(source, rows)
+
+
+def _show_shift(found: "Shift") -> None:
+    console = Console(highlight=False)
+    table = Table("feature", "class", "PSI", "KS", "Wasserstein", "median", "", box=None)
+    for each in found.moved[:_SHIFTS_SHOWN]:
+        figures = ("-",) * 3
+        if each.ks is not None:
+            figures = (
+                f"{each.ks:.2f}",
+                f"{each.wasserstein:.2f}",
+                f"{each.before:.2f} -> {each.now:.2f}",
+            )
+        severity = f"[{_COLOURS[each.severity]}]{each.severity}[/]"
+        label = escape(each.label or "all")
+        table.add_row(each.feature, label, f"{each.psi:.2f}", *figures, severity)
+    if found.moved:
+        console.print(table)
+    console.print(
+        f"{len(found.moved)} of {count_of(len(found.differences), 'comparison')} differ by more "
+        "than chance and bounds allow"
+    )
 
 
 def _stop(report: "Report", strict: bool) -> None:

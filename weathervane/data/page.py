@@ -26,6 +26,7 @@ _EXAMPLES_SHOWN = 8  # of a finding
 _CLUSTERS_SHOWN = 60
 _CLUSTER_MEMBERS_SHOWN = 4
 _CLASSES_SHOWN = 20
+_SHIFTS_SHOWN = 30
 # Some six hundred photographs; noise takes more. What does not fit is shown by its path.
 _THUMBNAILS_BYTES = 3_000_000
 
@@ -99,6 +100,7 @@ def render(report: Report) -> str:
         count_of=count_of,
         samples=samples,
         examples_shown=_EXAMPLES_SHOWN,
+        shifts_shown=_SHIFTS_SHOWN,
         clusters=clusters,
         more_clusters=more_clusters,
         scatter=scatter(report.pictures),

@@ -4,15 +4,16 @@ It also carries the pictures that were readable, which is what a manifest is bui
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from weathervane.data.files import write_whole
-from weathervane.data.findings import Finding, LeftOut, Severity
+from weathervane.data.findings import SEVERITIES, Finding, LeftOut, Severity
+from weathervane.data.shift import Shift, shift_findings
 from weathervane.errors import DataError
 
 
@@ -52,6 +53,7 @@ class Report:
     classes: Mapping[str, ClassSummary]
     pictures: tuple[Readable, ...]
     source: str = ""  # what a person or a pipeline called them, if not by their folder
+    shift: Shift | None = None  # against another set of pictures, when one was named
 
     @property
     def name(self) -> str:
@@ -66,6 +68,16 @@ class Report:
     def count(self, severity: Severity) -> int:
         """How many findings are of that severity."""
         return sum(finding.severity == severity for finding in self.findings)
+
+    def with_findings(self, found: Iterable[Finding]) -> "Report":
+        """The same report with more findings, the worst first."""
+        every = (*self.findings, *found)
+        ranked = sorted(every, key=lambda each: (-SEVERITIES.index(each.severity), each.code))
+        return replace(self, findings=tuple(ranked))
+
+    def with_shift(self, shift: Shift) -> "Report":
+        """The same report, compared with another set of pictures."""
+        return replace(self, shift=shift).with_findings(shift_findings(shift))
 
     def require_passed(self) -> None:
         """Stop here when the pictures cannot be used.

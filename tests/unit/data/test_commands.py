@@ -1,9 +1,11 @@
 """``weathervane data``: what a person sees, and the exit codes."""
 
+import cv2
 import pytest
 from typer.testing import CliRunner
 
 from weathervane.data.commands import app
+from weathervane.data.report import Report
 from weathervane.errors import DataError, UsageError
 
 
@@ -78,3 +80,25 @@ def test_a_sample_passes_its_own_validation(tmp_path):
     assert drawn.exit_code == 0
     assert "60 pictures" in drawn.output
     assert run("validate", tmp_path / "scenes").exit_code == 0
+
+
+def test_pictures_are_compared_with_others_and_with_a_baseline(folder_of, tmp_path):
+    usual = folder_of({"rainy": 40, "sunny": 40}, "usual")
+    larger = folder_of({"rainy": 40, "sunny": 40}, "larger")
+    for path in larger.rglob("*.jpg"):
+        cv2.imwrite(str(path), cv2.resize(cv2.imread(str(path)), (256, 192)))
+    baseline = tmp_path / "baseline.json"
+
+    assert run("baseline", usual, baseline).exit_code == 0
+    assert "0 of 22 comparisons differ" in run("shift", baseline, usual).output
+    refused = run("shift", baseline, larger)
+
+    assert isinstance(refused.exception, DataError)
+    assert "area" in refused.output
+    assert "warmth" not in refused.output
+    report = run("validate", larger, "--against", baseline, "--out", tmp_path / "out")
+    assert isinstance(report.exception, DataError)
+    assert "WV601" in report.output
+    assert Report.read(tmp_path / "out" / "report.json").shift is not None
+    assert f"Compared with {usual}" in (tmp_path / "out" / "report.html").read_text()
+    assert "WV601" not in run("validate", usual, "--against", usual).output
