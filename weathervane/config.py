@@ -85,6 +85,8 @@ class ValidationConfig:
     # Below this Hamming distance between 64-bit perceptual hashes two pictures are compared
     # pixel by pixel.
     duplicate_distance: int = 6
+    # Look for labels that are probably wrong, which takes about as long again.
+    label_errors: bool = False
 
     __pydantic_config__ = _STRICT
 

@@ -1,5 +1,6 @@
 """``weathervane data …``: make sample pictures, and check pictures."""
 
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -15,9 +16,12 @@ from weathervane.data.words import count_of
 from weathervane.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from weathervane.data.baseline import Baseline
     from weathervane.data.report import Report
     from weathervane.data.shift import Shift
+    from weathervane.data.traits import Traits
 
 _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 _SHIFTS_SHOWN = 20
@@ -42,6 +46,7 @@ def sample(
 
 @app.command()
 def validate(
+    *,
     folder: Annotated[
         str, typer.Argument(help="Class folders, a zip, tar or table of them, or s3://bucket/….")
     ],
@@ -54,6 +59,13 @@ def validate(
     ] = None,
     against: Annotated[
         str | None, typer.Option(help="Other pictures, or a baseline: whether these are like them.")
+    ] = None,
+    label_errors: Annotated[
+        bool, typer.Option("--label-errors", help="Look for labels that are probably wrong.")
+    ] = False,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="For --label-errors: MobileNetV2's; without any, colours and edges."),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings are refused as well.")] = False,
 ) -> None:
@@ -75,6 +87,8 @@ def validate(
             lambda done, total: bar.update(task, completed=done, total=total),
             source=folder,
         )
+        if label_errors or config.label_errors:
+            report = _with_suspects(report, weights, bar)
         if against:
             report = report.with_shift(_compared(against, _measured(folder, place, bar), bar))
         if out:
@@ -169,6 +183,30 @@ def _show_shift(found: "Shift") -> None:
         f"{len(found.moved)} of {count_of(len(found.differences), 'comparison')} differ by more "
         "than chance and bounds allow"
     )
+
+
+def _with_suspects(report: "Report", weights: str | None, bar: Progress) -> "Report":
+    from weathervane.data.labels import search
+    from weathervane.data.traits import describe_all
+
+    task = bar.add_task("describing")
+
+    def describe(paths: "Sequence[Path]") -> "Traits":
+        def told(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        if not weights:
+            return describe_all(paths, told)
+        from weathervane.training.backbone_features import backbone_features
+
+        return backbone_features(paths, weights, told)
+
+    started = time.monotonic()
+    searched = search(report, describe)
+    Console(stderr=True, highlight=False).print(
+        f"looked for wrong labels in {time.monotonic() - started:.1f} s"
+    )
+    return searched
 
 
 def _stop(report: "Report", strict: bool) -> None:

@@ -27,6 +27,7 @@ _CLUSTERS_SHOWN = 60
 _CLUSTER_MEMBERS_SHOWN = 4
 _CLASSES_SHOWN = 20
 _SHIFTS_SHOWN = 30
+_SUSPECTS_SHOWN = 60
 # Some six hundred photographs; noise takes more. What does not fit is shown by its path.
 _THUMBNAILS_BYTES = 3_000_000
 
@@ -90,6 +91,7 @@ def render(report: Report) -> str:
             for group in each.examples[:_EXAMPLES_SHOWN]
             for path in group
         ),
+        *(each.path for each in report.suspects[:_SUSPECTS_SHOWN]),
         *(each.path for cluster in clusters for each in cluster.shown),
         *(path for paths in samples.values() for path in paths),
     ]
@@ -101,6 +103,7 @@ def render(report: Report) -> str:
         samples=samples,
         examples_shown=_EXAMPLES_SHOWN,
         shifts_shown=_SHIFTS_SHOWN,
+        suspects=report.suspects[:_SUSPECTS_SHOWN],
         clusters=clusters,
         more_clusters=more_clusters,
         scatter=scatter(report.pictures),

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from weathervane.data.files import write_whole
 from weathervane.data.findings import SEVERITIES, Finding, LeftOut, Severity
+from weathervane.data.labels import Suspect, suspect_finding
 from weathervane.data.shift import Shift, shift_findings
 from weathervane.errors import DataError
 
@@ -54,6 +55,7 @@ class Report:
     pictures: tuple[Readable, ...]
     source: str = ""  # what a person or a pipeline called them, if not by their folder
     shift: Shift | None = None  # against another set of pictures, when one was named
+    suspects: tuple[Suspect, ...] = ()  # labels that are probably wrong, when they were looked for
 
     @property
     def name(self) -> str:
@@ -78,6 +80,11 @@ class Report:
     def with_shift(self, shift: Shift) -> "Report":
         """The same report, compared with another set of pictures."""
         return replace(self, shift=shift).with_findings(shift_findings(shift))
+
+    def with_suspects(self, suspects: tuple[Suspect, ...]) -> "Report":
+        """The same report with labels that are probably wrong."""
+        found = suspect_finding(suspects)
+        return replace(self, suspects=suspects).with_findings([found] if found else [])
 
     def require_passed(self) -> None:
         """Stop here when the pictures cannot be used.

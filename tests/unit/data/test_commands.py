@@ -102,3 +102,11 @@ def test_pictures_are_compared_with_others_and_with_a_baseline(folder_of, tmp_pa
     assert Report.read(tmp_path / "out" / "report.json").shift is not None
     assert f"Compared with {usual}" in (tmp_path / "out" / "report.html").read_text()
     assert "WV601" not in run("validate", usual, "--against", usual).output
+
+
+def test_labels_are_looked_at_when_somebody_asks(folder_of):
+    folder = folder_of({"rainy": 12, "sunny": 12})
+
+    assert "WV701" not in run("validate", folder).output
+    # Blobs have no class: a model that guesses suspects some.
+    assert "WV701" in run("validate", folder, "--label-errors").output
