@@ -102,3 +102,24 @@ def test_pictures_are_compared_with_others_and_with_a_baseline(folder_of, tmp_pa
     assert Report.read(tmp_path / "out" / "report.json").shift is not None
     assert f"Compared with {usual}" in (tmp_path / "out" / "report.html").read_text()
     assert "WV601" not in run("validate", usual, "--against", usual).output
+
+
+def test_a_report_becomes_a_manifest_and_folds_of_it(folder_of, tmp_path):
+    run("validate", folder_of({"rainy": 12, "sunny": 12}), "--out", tmp_path / "out")
+    report = tmp_path / "out" / "report.json"
+
+    made = run("split", report, tmp_path / "m.parquet", "--folds", 3)
+    settings = tmp_path / "split.yaml"
+    settings.write_text(f"previous: {tmp_path / 'm.parquet'}\nseed: 9\n")
+    again = run("split", report, tmp_path / "again.parquet", "--settings", settings)
+
+    assert made.exit_code == 0, made.exception
+    assert "probe: 2 pictures, which see" in made.output
+    assert sorted(path.name for path in tmp_path.glob("m*.parquet")) == [
+        "m-fold-1.parquet",
+        "m-fold-2.parquet",
+        "m-fold-3.parquet",
+        "m.parquet",
+    ]
+    # Another seed deals otherwise, but what was dealt stays where it was.
+    assert again.output.splitlines()[-1] == made.output.splitlines()[-1]
