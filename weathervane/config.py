@@ -62,7 +62,11 @@ class SplitConfig:
     validation: float = 0.15
     test: float = 0.20
     probe: float = 0.10
+    # No more pictures become probes than a rollout needs to see this much accuracy lost.
+    probe_loss: float = 0.03
     seed: int = 0
+    # The manifest whose pictures keep their splits: a file, or s3://bucket/key.
+    previous: str | None = None
 
     __pydantic_config__ = _STRICT
 
@@ -73,6 +77,7 @@ class SplitConfig:
             "the shares of validation, test and probe must each be above 0 and leave at least "
             f"0.1 for training, got {shares}",
         )
+        _require(0 < self.probe_loss < 1, f"probe_loss must be a share, got {self.probe_loss}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +87,6 @@ class ValidationConfig:
     min_classes: int = 2
     min_pictures_per_class: int = 10
     max_unreadable_share: float = 0.05
-    # Below this Hamming distance between 64-bit perceptual hashes two pictures are compared
-    # pixel by pixel.
-    duplicate_distance: int = 6
     # Look for labels that are probably wrong, which takes about as long again.
     label_errors: bool = False
 

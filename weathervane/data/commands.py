@@ -11,7 +11,13 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from weathervane.config import ShiftConfig, ValidationConfig, from_mapping, read_yaml
+from weathervane.config import (
+    ShiftConfig,
+    SplitConfig,
+    ValidationConfig,
+    from_mapping,
+    read_yaml,
+)
 from weathervane.data.words import count_of
 from weathervane.errors import DataError
 
@@ -207,6 +213,35 @@ def _with_suspects(report: "Report", weights: str | None, bar: Progress) -> "Rep
         f"looked for wrong labels in {time.monotonic() - started:.1f} s"
     )
     return searched
+
+
+@app.command()
+def split(
+    report: Annotated[Path, typer.Argument(help="report.json, from `validate --out`.")],
+    out: Annotated[Path, typer.Argument(help="The manifest to write: a Parquet file.")],
+    settings: Annotated[
+        Path | None, typer.Option(help="YAML: shares, seed, e.g. previous: old.parquet.")
+    ] = None,
+    folds: Annotated[
+        int, typer.Option(min=0, help="For cross-validation: one manifest more for each fold.")
+    ] = 0,
+) -> None:
+    """Deal validated pictures to train, validation, test and probe; scenes stay whole."""
+    from weathervane.data.manifest import build, fold_manifest, read_previous
+    from weathervane.data.report import Report
+
+    config = (
+        from_mapping(SplitConfig, read_yaml(settings), str(settings)) if settings else SplitConfig()
+    )
+    manifest = build(Report.read(report), config, read_previous(config.previous))
+    parts = fold_manifest(manifest, folds, config.seed) if folds else ()
+    manifest.write(out)
+    for number, part in enumerate(parts, start=1):
+        part.write(out.with_stem(f"{out.stem}-fold-{number}"))
+    console = Console(highlight=False, soft_wrap=True)
+    for line in manifest.told():
+        console.print(escape(line))
+    console.print(f"data digest: {manifest.digest}")
 
 
 def _stop(report: "Report", strict: bool) -> None:

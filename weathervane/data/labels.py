@@ -92,7 +92,7 @@ def search(
     suspects = find_suspects(
         [each.path for each in used],
         [each.label for each in used],
-        [each.cluster for each in used],
+        [each.scene for each in used],
         traits,
     )
     return report.with_suspects(suspects)

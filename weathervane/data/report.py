@@ -29,6 +29,7 @@ class Readable:
     width: int
     height: int
     cluster: str  # smallest sha256 of the pictures that are the same
+    scene: str  # the same, parts of one another included
     left_out: LeftOut
 
 

@@ -110,3 +110,24 @@ def test_labels_are_looked_at_when_somebody_asks(folder_of):
     assert "WV701" not in run("validate", folder).output
     # Blobs have no class: a model that guesses suspects some.
     assert "WV701" in run("validate", folder, "--label-errors").output
+
+
+def test_a_report_becomes_a_manifest_and_folds_of_it(folder_of, tmp_path):
+    run("validate", folder_of({"rainy": 12, "sunny": 12}), "--out", tmp_path / "out")
+    report = tmp_path / "out" / "report.json"
+
+    made = run("split", report, tmp_path / "m.parquet", "--folds", 3)
+    settings = tmp_path / "split.yaml"
+    settings.write_text(f"previous: {tmp_path / 'm.parquet'}\nseed: 9\n")
+    again = run("split", report, tmp_path / "again.parquet", "--settings", settings)
+
+    assert made.exit_code == 0, made.exception
+    assert "probe: 2 pictures, which see" in made.output
+    assert sorted(path.name for path in tmp_path.glob("m*.parquet")) == [
+        "m-fold-1.parquet",
+        "m-fold-2.parquet",
+        "m-fold-3.parquet",
+        "m.parquet",
+    ]
+    # Another seed deals otherwise, but what was dealt stays where it was.
+    assert again.output.splitlines()[-1] == made.output.splitlines()[-1]

@@ -57,7 +57,7 @@ def test_the_page_shows_findings_and_thumbnails_and_loads_nothing(report):
 
 def readable(path, **values):
     usual = {"label": "rainy", "sha256": path, "phash": "0" * 16, "width": 512, "height": 384}
-    return Readable(path=path, cluster=path, left_out="", **(usual | values))
+    return Readable(path=path, cluster=path, scene=path, left_out="", **(usual | values))
 
 
 def test_the_page_of_18000_pictures_is_as_small_as_that_of_some_hundred(tmp_path, encode):
