@@ -20,15 +20,15 @@ def preprocess(
 
     from weathervane import config
     from weathervane.data import prepare, sources
-    from weathervane.data.manifest import build
+    from weathervane.data.manifest import build, read_previous
     from weathervane.data.report import Report
 
     chosen = config.from_mapping(config.PipelineSettings, settings, "settings")
-    rows = build(Report.read(Path(report.path)), chosen.split)
+    previous = read_previous(chosen.split.previous)
+    rows = build(Report.read(Path(report.path)), chosen.split, previous)
     rows.write(Path(manifest.path))
     with TemporaryDirectory() as scratch:
         folder = sources.local_folder(data, Path(scratch, "pictures"))
-        prepared = prepare.prepare(rows, folder, image_size, Path(dataset.path))
+        prepare.prepare(rows, folder, image_size, Path(dataset.path))
     dataset.metadata["data_digest"] = rows.digest
-    for split, counts in prepared.counts.items():
-        print(f"{split}: {sum(counts.values())} pictures")
+    print(*rows.told(), sep="\n")

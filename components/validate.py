@@ -18,12 +18,14 @@ def validate(
     from tempfile import TemporaryDirectory
 
     from weathervane import config
-    from weathervane.data import sources, validation
+    from weathervane.data import labels, sources, validation
 
     chosen = config.from_mapping(config.PipelineSettings, settings, "settings")
     with TemporaryDirectory() as scratch:
-        folder = sources.local_folder(data, Path(scratch, "pictures"))
-        found = validation.validate(folder, chosen.validation)
+        place = sources.local_source(data, Path(scratch, "pictures"))
+        found = validation.validate(place, chosen.validation, source=data)
+        if chosen.validation.label_errors:
+            found = labels.search(found)
         Path(report.path).write_text(found.as_json(), encoding="utf-8")
         Path(page.path).write_text(found.as_html(), encoding="utf-8")
     for name, summary in found.classes.items():

@@ -48,7 +48,7 @@ def compile_(
 def run(
     *,
     data: Annotated[
-        str, typer.Option(help="A folder of class folders, or s3://bucket/prefix in the store.")
+        str, typer.Option(help="A folder of class folders, a zip, tar or table, or s3://bucket/….")
     ],
     architectures: Annotated[
         str,

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from pipelines import local
 from pipelines.compile import BESIDE, TRAINING
 from weathervane import config
+from weathervane.data.sources import is_address
 from weathervane.errors import UsageError
 from weathervane.evaluation.gate import Judgement
 from weathervane.evaluation.judgements import read_judgement
@@ -59,7 +60,8 @@ def run_training(
     """Run the compiled training pipeline.
 
     Args:
-        data: a folder of class folders, or ``s3://bucket/prefix`` in the store.
+        data: a folder of class folders, a zip or tar of it, or a table (CSV, Parquet) of path and
+            label; by path, or by ``s3://`` address in the store.
         folder: what the steps write and the log go into a subfolder of it.
         environment: where the store and MLflow are, for the steps.
         architectures: what to train, each once.
@@ -75,7 +77,7 @@ def run_training(
         WeathervaneError: what the failed step raised.
     """
     arguments = {
-        "data": data if data.startswith("s3://") else str(Path(data).absolute()),
+        "data": data if is_address(data) else str(Path(data).absolute()),
         "architectures": _checked_architectures(architectures),
         "image_size": _checked_size(image_size),
         "weights": _checked_weights(weights),

@@ -24,7 +24,8 @@ def training_pipeline(  # noqa: PLR0917 - arguments have names in kfp
     """Train several architectures and register the best one that passes the gate.
 
     Args:
-        data: a folder of class folders, or ``s3://bucket/prefix`` in the store.
+        data: a folder of class folders, a zip or tar of it, or a table (CSV, Parquet) of path and
+            label; by path, or by ``s3://`` address in the store.
         architectures: what to train, each once.
         image_size: pixels a side of what the models see.
         settings: sections ``validation``, ``split``, ``train`` and ``gate``.

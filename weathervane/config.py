@@ -62,7 +62,11 @@ class SplitConfig:
     validation: float = 0.15
     test: float = 0.20
     probe: float = 0.10
+    # No more pictures become probes than a rollout needs to see this much accuracy lost.
+    probe_loss: float = 0.03
     seed: int = 0
+    # The manifest whose pictures keep their splits: a file, or s3://bucket/key.
+    previous: str | None = None
 
     __pydantic_config__ = _STRICT
 
@@ -73,6 +77,7 @@ class SplitConfig:
             "the shares of validation, test and probe must each be above 0 and leave at least "
             f"0.1 for training, got {shares}",
         )
+        _require(0 < self.probe_loss < 1, f"probe_loss must be a share, got {self.probe_loss}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +87,8 @@ class ValidationConfig:
     min_classes: int = 2
     min_pictures_per_class: int = 10
     max_unreadable_share: float = 0.05
-    # Below this Hamming distance between 64-bit perceptual hashes two pictures are compared
-    # pixel by pixel.
-    duplicate_distance: int = 6
+    # Look for labels that are probably wrong, which takes about as long again.
+    label_errors: bool = False
 
     __pydantic_config__ = _STRICT
 
@@ -97,6 +101,31 @@ class ValidationConfig:
             self.min_pictures_per_class >= 4,
             "min_pictures_per_class must be at least 4, one for each split, "
             f"got {self.min_pictures_per_class}",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShiftConfig:
+    """From where on two sets of pictures are different: a figure that warns and one that stops.
+
+    A normal feature that moved by 0.3 and by 0.5 standard deviations reaches them, by each figure.
+    """
+
+    psi: tuple[float, float] = (0.1, 0.25)
+    ks: tuple[float, float] = (0.12, 0.2)
+    wasserstein: tuple[float, float] = (0.3, 0.5)  # in standard deviations of the baseline
+    # The chance of any alarm at all about two sets from the same source.
+    significance: float = 0.01
+
+    __pydantic_config__ = _STRICT
+
+    def __post_init__(self) -> None:
+        for name in ("psi", "ks", "wasserstein"):
+            warn, stop = bounds = getattr(self, name)
+            _require(0 < warn <= stop, f"{name} must be two rising figures above 0, got {bounds}")
+        _require(
+            0 < self.significance < 1,
+            f"significance must lie between 0 and 1, got {self.significance}",
         )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import PurePosixPath
 
-from weathervane.data.duplicates import members
+from weathervane.data.duplicates import Duplicates, Pair, members
 from weathervane.data.findings import SEVERITIES, Finding, Survey, class_finding, finding
 from weathervane.data.words import count_of
 
@@ -156,14 +156,30 @@ def near_copies(survey: Survey) -> Finding | None:
 
 def conflicts(survey: Survey) -> Finding | None:
     """The same picture in two classes: one of the labels is wrong, and nobody knows which."""
-    both = (*survey.duplicates.exact, *survey.duplicates.near)
-    pairs = [pair for pair in both if _labels_differ(survey, pair)]
+    found = survey.duplicates
+    pairs = [pair for pair in _all_pairs(found) if _labels_differ(survey, pair)]
     return finding(
         "WV403",
         "warning",
         f"{count_of(len(pairs), 'pair')} of the same picture with different labels, left out",
         [survey.paths(*pair) for pair in pairs],
         "keep each picture in the class that it belongs to",
+    )
+
+
+def parts(survey: Survey) -> Finding | None:
+    """One picture shows a part of another: both teach, but neither may test the other."""
+    pairs = [
+        (a, b)
+        for a, b in survey.duplicates.parts
+        if not survey.left_out[a] and not survey.left_out[b]
+    ]
+    return finding(
+        "WV404",
+        "info",
+        f"{count_of(len(pairs), 'pair')} of which one shows a part of the other",
+        [survey.paths(*pair) for pair in pairs],
+        "nothing must be done: both are kept within one split",
     )
 
 
@@ -183,6 +199,10 @@ def imbalance(survey: Survey) -> Finding | None:
     )
 
 
+def _all_pairs(found: Duplicates) -> tuple[Pair, ...]:
+    return (*found.exact, *found.near, *found.parts)
+
+
 def _labels_differ(survey: Survey, pair: tuple[int, int]) -> bool:
     return survey.seen[pair[0]].label != survey.seen[pair[1]].label
 
@@ -199,7 +219,7 @@ CHECKS: tuple[Check, ...] = (
         partial(misplaced, code=code, kind=kind, message=message, recommendation=recommendation)
         for code, kind, message, recommendation in (
             ("WV111", "loose", "{} beside the class folders, not read", "move each into a class"),
-            ("WV112", "nested", "{} inside class folders, not read", "move the files one level up"),
+            ("WV112", "nested", "{} too deep or leading back, not read", "move the files up"),
             ("WV113", "unnamed", "{} whose name is not UTF-8, not read", "rename them"),
         )
     ),
@@ -222,5 +242,6 @@ CHECKS: tuple[Check, ...] = (
     exact_copies,
     near_copies,
     conflicts,
+    parts,
     imbalance,
 )

@@ -1,5 +1,6 @@
 """``weathervane data …``: make sample pictures, and check pictures."""
 
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -10,14 +11,26 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from weathervane.config import ValidationConfig, from_mapping, read_yaml
+from weathervane.config import (
+    ShiftConfig,
+    SplitConfig,
+    ValidationConfig,
+    from_mapping,
+    read_yaml,
+)
 from weathervane.data.words import count_of
 from weathervane.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from weathervane.data.baseline import Baseline
     from weathervane.data.report import Report
+    from weathervane.data.shift import Shift
+    from weathervane.data.traits import Traits
 
 _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
+_SHIFTS_SHOWN = 20
 
 app = typer.Typer(help="Make sample pictures; check your own.", no_args_is_help=True)
 
@@ -39,8 +52,9 @@ def sample(
 
 @app.command()
 def validate(
+    *,
     folder: Annotated[
-        str, typer.Argument(help="A folder, or s3://bucket/prefix, with one folder a class.")
+        str, typer.Argument(help="Class folders, a zip, tar or table of them, or s3://bucket/….")
     ],
     out: Annotated[
         Path | None,
@@ -49,9 +63,20 @@ def validate(
     settings: Annotated[
         Path | None, typer.Option(help="YAML: what stops the pipeline, e.g. min_classes: 3.")
     ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Other pictures, or a baseline: whether these are like them.")
+    ] = None,
+    label_errors: Annotated[
+        bool, typer.Option("--label-errors", help="Look for labels that are probably wrong.")
+    ] = False,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="For --label-errors: MobileNetV2's; without any, colours and edges."),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings are refused as well.")] = False,
 ) -> None:
     """Check pictures before training on them; exits with 3 when they cannot be used."""
-    from weathervane.data.sources import local_folder
+    from weathervane.data.sources import local_source
     from weathervane.data.validation import validate as look
 
     config = (
@@ -61,19 +86,172 @@ def validate(
     )
     with TemporaryDirectory() as downloads, _progress() as bar:
         task = bar.add_task("looking")
+        place = local_source(folder, Path(downloads) / "pictures")
         report = look(
-            local_folder(folder, Path(downloads) / "pictures"),
+            place,
             config,
             lambda done, total: bar.update(task, completed=done, total=total),
+            source=folder,
         )
+        if label_errors or config.label_errors:
+            report = _with_suspects(report, weights, bar)
+        if against:
+            report = report.with_shift(_compared(against, _measured(folder, place, bar), bar))
         if out:
             report.write(out)
     _show(report, folder)
     if out:
         Console(highlight=False, soft_wrap=True).print(f"report: {out / 'report.html'}")
-    errors = report.count("error")
+    _stop(report, strict)
+
+
+@app.command()
+def baseline(
+    source: Annotated[str, typer.Argument(help="Pictures, as for validate.")],
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="Where it goes, JSON.")],
+) -> None:
+    """Write down what pictures are like, to compare others with later."""
+    with _progress() as bar:
+        made = _baseline_of(source, bar)
+    made.write(file)
+    Console(highlight=False, soft_wrap=True).print(
+        f"{file}: {count_of(sum(made.counts.values()), 'picture')} in "
+        f"{count_of(len(made.counts), 'class')}",
+        markup=False,
+    )
+
+
+@app.command()
+def shift(
+    before: Annotated[str, typer.Argument(help="Pictures, or a baseline (.json).")],
+    now: Annotated[str, typer.Argument(help="Pictures, or a baseline (.json).")],
+    settings: Annotated[
+        Path | None, typer.Option(help="YAML: what warns and what stops, e.g. psi: [0.1, 0.25].")
+    ] = None,
+) -> None:
+    """Compare two sets of pictures; exits with 3 when they differ by more than may be."""
+    with _progress() as bar:
+        found = _compared(before, _baseline_of(now, bar), bar, settings)
+    _show_shift(found)
+    errors = sum(each.severity == "error" for each in found.moved)
     if errors:
-        raise DataError(f"{folder} cannot be trained on: {count_of(errors, 'error')}, see above")
+        raise DataError(f"{now} is not like {before}: {count_of(errors, 'error')}, see above")
+
+
+def _compared(before: str, now: "Baseline", bar: Progress, settings: Path | None = None) -> "Shift":
+    from weathervane.data.shift import compare
+
+    config = (
+        from_mapping(ShiftConfig, read_yaml(settings), str(settings)) if settings else ShiftConfig()
+    )
+    return compare(_baseline_of(before, bar), now, config)
+
+
+def _baseline_of(source: str, bar: Progress) -> "Baseline":
+    from weathervane.data.baseline import Baseline
+    from weathervane.data.sources import local_source
+
+    if source.endswith(".json") and Path(source).is_file():
+        return Baseline.read(Path(source))
+    with TemporaryDirectory() as downloads:
+        return _measured(source, local_source(source, Path(downloads) / "pictures"), bar)
+
+
+def _measured(source: str, place: Path, bar: Progress) -> "Baseline":
+    from weathervane.data.baseline import make_baseline
+    from weathervane.data.features import measure_all
+    from weathervane.data.sources import list_pictures
+
+    task = bar.add_task("measuring")
+    rows = measure_all(
+        list_pictures(place), lambda done, total: bar.update(task, completed=done, total=total)
+    )
+    return make_baseline(source, rows)
+
+
+def _show_shift(found: "Shift") -> None:
+    console = Console(highlight=False)
+    table = Table("feature", "class", "PSI", "KS", "Wasserstein", "median", "", box=None)
+    for each in found.moved[:_SHIFTS_SHOWN]:
+        figures = ("-",) * 3
+        if each.ks is not None:
+            figures = (
+                f"{each.ks:.2f}",
+                f"{each.wasserstein:.2f}",
+                f"{each.before:.2f} -> {each.now:.2f}",
+            )
+        severity = f"[{_COLOURS[each.severity]}]{each.severity}[/]"
+        label = escape(each.label or "all")
+        table.add_row(each.feature, label, f"{each.psi:.2f}", *figures, severity)
+    if found.moved:
+        console.print(table)
+    console.print(
+        f"{len(found.moved)} of {count_of(len(found.differences), 'comparison')} differ by more "
+        "than chance and bounds allow"
+    )
+
+
+def _with_suspects(report: "Report", weights: str | None, bar: Progress) -> "Report":
+    from weathervane.data.labels import search
+    from weathervane.data.traits import describe_all
+
+    task = bar.add_task("describing")
+
+    def describe(paths: "Sequence[Path]") -> "Traits":
+        def told(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        if not weights:
+            return describe_all(paths, told)
+        from weathervane.training.backbone_features import backbone_features
+
+        return backbone_features(paths, weights, told)
+
+    started = time.monotonic()
+    searched = search(report, describe)
+    Console(stderr=True, highlight=False).print(
+        f"looked for wrong labels in {time.monotonic() - started:.1f} s"
+    )
+    return searched
+
+
+@app.command()
+def split(
+    report: Annotated[Path, typer.Argument(help="report.json, from `validate --out`.")],
+    out: Annotated[Path, typer.Argument(help="The manifest to write: a Parquet file.")],
+    settings: Annotated[
+        Path | None, typer.Option(help="YAML: shares, seed, e.g. previous: old.parquet.")
+    ] = None,
+    folds: Annotated[
+        int, typer.Option(min=0, help="For cross-validation: one manifest more for each fold.")
+    ] = 0,
+) -> None:
+    """Deal validated pictures to train, validation, test and probe; scenes stay whole."""
+    from weathervane.data.manifest import build, fold_manifest, read_previous
+    from weathervane.data.report import Report
+
+    config = (
+        from_mapping(SplitConfig, read_yaml(settings), str(settings)) if settings else SplitConfig()
+    )
+    manifest = build(Report.read(report), config, read_previous(config.previous))
+    parts = fold_manifest(manifest, folds, config.seed) if folds else ()
+    manifest.write(out)
+    for number, part in enumerate(parts, start=1):
+        part.write(out.with_stem(f"{out.stem}-fold-{number}"))
+    console = Console(highlight=False, soft_wrap=True)
+    for line in manifest.told():
+        console.print(escape(line))
+    console.print(f"data digest: {manifest.digest}")
+
+
+def _stop(report: "Report", strict: bool) -> None:
+    errors, warnings = report.count("error"), report.count("warning")
+    if errors:
+        raise DataError(
+            f"{report.name} cannot be trained on: {count_of(errors, 'error')}, see above"
+        )
+    if strict and warnings:
+        raise DataError(f"{report.name}: {count_of(warnings, 'warning')}, see above; --strict")
 
 
 def _progress() -> Progress:

@@ -2,38 +2,46 @@
 
 In: digests and 32x32 grey thumbnails, both in any order. Out: pairs of indices, and clusters.
 
-A thumbnail's perceptual hash is 64 bits: which of its 8x8 lowest cosine coefficients lie above
-their median (Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010).
-Near hashes only nominate a pair; its pixels decide.
+Near hashes only nominate a pair; its pixels decide. Where they agree only once the one is laid over
+a part of the other, the two are no duplicates but of one scene: both are used, within one split.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from weathervane.data import hashes, likeness
+from weathervane.data.hashes import THUMBNAIL, Candidates, Thumbnails
 from weathervane.data.images import Picture
 
-THUMBNAIL = 32
-_COEFFICIENTS = 8
-# Correlation between two thumbnails' pixels from which they show the same picture.
-_SAME = 0.97
-_ROWS_AT_ONCE = 256  # bounds the memory of comparing all with all: 256 x n hashes
+# Correlation between two thumbnails' pixels from which they show the same.
+SAME = 0.97
+# A near duplicate shows at least this share of each side of the other; a part shows less.
+_WHOLE = 0.98
+# Pictures whose grey values deviate by less show nothing that could be the same.
+_FLAT = 2.0
+_PAIRS_AT_ONCE = 2048  # bounds the memory of comparing pixels
 
-Thumbnails = NDArray[np.uint8]  # [n, 32, 32]
-Hashes = NDArray[np.uint64]
+Pair = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Duplicates:
-    """Pairs of indices into what was compared, each with the smaller index first."""
+    """Pairs of indices into what was compared, each with the smaller index first.
 
-    exact: tuple[tuple[int, int], ...]  # each copy with the first of its kind
-    near: tuple[tuple[int, int], ...]
-    clusters: tuple[int, ...]  # for every picture, the smallest index that it hangs together with
+    Of several that are all the same and of one group, near pairs and parts hold enough to connect
+    them, not all. For every picture, clusters and scenes name the smallest index of its own.
+    """
+
+    exact: tuple[Pair, ...]  # each copy with the first of its kind
+    near: tuple[Pair, ...]
+    parts: tuple[Pair, ...]
+    clusters: tuple[int, ...]  # connected by exact and near pairs
+    scenes: tuple[int, ...]  # connected by parts as well
 
 
 def thumbnail(picture: Picture) -> NDArray[np.uint8]:
@@ -43,100 +51,98 @@ def thumbnail(picture: Picture) -> NDArray[np.uint8]:
     return np.asarray(small, np.uint8)
 
 
-def perceptual_hashes(thumbnails: Thumbnails) -> Hashes:
-    """64-bit hashes [n]."""
-    return _bits(_spectrum(thumbnails))
+def find_duplicates(
+    digests: Sequence[str], thumbnails: Thumbnails, groups: Sequence[str] | None = None
+) -> Duplicates:
+    """Find every picture that is another's copy, disguise or part.
 
-
-def find_duplicates(digests: Sequence[str], thumbnails: Thumbnails, distance: int) -> Duplicates:
-    """Compare every picture with every other, also turned by quarters and mirrored.
-
-    ``distance`` is how many bits of two hashes may differ for the pixels to be compared.
+    ``groups`` are what may not be mixed, such as labels: every pair across two groups is found,
+    also where others connect the two already.
     """
     first: dict[str, int] = {}
     exact = []
     for index, digest in enumerate(digests):
         if first.setdefault(digest, index) != index:
             exact.append((first[digest], index))
-    unique = np.array(sorted(first.values()), int)
-    near = tuple(
-        (int(unique[a]), int(unique[b])) for a, b in _near_pairs(thumbnails[unique], distance)
+    unique = np.array([i for i in sorted(first.values()) if thumbnails[i].std() >= _FLAT], int)
+    names = np.unique(np.array(groups if groups else [""] * len(digests)), return_inverse=True)[1]
+    near, parts = (
+        [(int(unique[a]), int(unique[b])) for a, b in sorted(pairs)]
+        for pairs in _confirmed(thumbnails[unique], names[unique])
     )
-    clusters = _join(len(digests), (*exact, *near))
-    return Duplicates(exact=tuple(exact), near=near, clusters=clusters)
+    return Duplicates(
+        exact=tuple(exact),
+        near=tuple(near),
+        parts=tuple(parts),
+        clusters=_join(len(digests), (*exact, *near)),
+        scenes=_join(len(digests), (*exact, *near, *parts)),
+    )
 
 
-def _spectrum(thumbnails: Thumbnails) -> NDArray[np.float32]:
-    """Lowest coefficients [n, 8, 8] of the cosine transform of each thumbnail."""
-    identity = np.eye(THUMBNAIL, dtype=np.float32)
-    basis = cv2.dct(identity, flags=cv2.DCT_ROWS).T[:_COEFFICIENTS]
-    spectrum: NDArray[np.float32] = basis @ thumbnails.astype(np.float32) @ basis.T
-    return spectrum
+def _confirmed(thumbnails: Thumbnails, groups: NDArray[np.int64]) -> tuple[set[Pair], set[Pair]]:
+    """Pairs of indices that are the same, and pairs of which one shows a part of the other."""
+    near: set[Pair] = set()
+    parts: set[Pair] = set()
+    connected = _Connected(len(thumbnails))
+    for found in hashes.candidates(thumbnails):
+        for start in range(0, len(found.one), _PAIRS_AT_ONCE):
+            some = found.some(slice(start, start + _PAIRS_AT_ONCE))
+            # Thousands of copies of one picture are connected by the first thousands of pairs.
+            roots = connected.roots()
+            one, other = some.one, some.other
+            some = some.some((roots[one] != roots[other]) | (groups[one] != groups[other]))
+            for pair, whole in _compared(thumbnails, some):
+                (near if whole else parts).add(pair)
+                if whole:
+                    connected.join(*pair)
+    return near, parts - near
 
 
-def _bits(spectrum: NDArray[np.float32]) -> Hashes:
-    flat = spectrum.reshape(len(spectrum), _COEFFICIENTS**2)
-    # The first coefficient is the mean brightness: it tells nothing and outweighs all others.
-    above = flat > np.median(flat[:, 1:], axis=1, keepdims=True)
-    packed: Hashes = np.packbits(above, axis=1).view(np.uint64)[:, 0]
-    return packed
+def _compared(thumbnails: Thumbnails, pairs: Candidates) -> Iterable[tuple[Pair, bool]]:
+    """The pairs that show the same, each with whether both show all of it."""
+    if not len(pairs.one):
+        return
+    ones = likeness.smooth(hashes.turned(thumbnails[pairs.one], pairs.turn))
+    others = likeness.smooth(thumbnails[pairs.other])
+    agreed, place = likeness.agreement(ones, others, pairs.spans, SAME)
+    shown = np.minimum(place[:, 1::2], 1) - np.maximum(place[:, ::2], 0)
+    scale = place[:, 1::2] - place[:, ::2]
+    whole = (np.minimum(shown, shown / scale) >= _WHOLE).all(axis=1)
+    for index in np.flatnonzero(agreed >= SAME):
+        a, b = int(pairs.one[index]), int(pairs.other[index])
+        yield (min(a, b), max(a, b)), bool(whole[index])
 
 
-def _symmetries(spectrum: NDArray[np.float32]) -> Iterator[tuple[int, int, bool, Hashes]]:
-    """The hashes of all turned and mirrored versions, straight from the coefficients.
+class _Connected:
+    """Union-find: which indices hang together."""
 
-    Mirroring changes the sign of every odd coefficient along its axis; turning is mirroring and
-    swapping the axes.
-    """
-    odd = (-1.0) ** np.arange(_COEFFICIENTS, dtype=np.float32)
-    for swap in (False, True):
-        seen = spectrum.transpose(0, 2, 1) if swap else spectrum
-        for down in (1, -1):
-            for across in (1, -1):
-                signs = (odd if down < 0 else odd**2)[:, None] * (odd if across < 0 else odd**2)
-                yield down, across, swap, _bits(np.ascontiguousarray(seen * signs))
+    def __init__(self, count: int) -> None:
+        self._parents = np.arange(count)
 
+    def roots(self) -> NDArray[np.int64]:
+        """The smallest index that each one hangs together with."""
+        while True:
+            above = self._parents[self._parents]
+            if np.array_equal(above, self._parents):
+                return above
+            self._parents = above
 
-def _near_pairs(thumbnails: Thumbnails, distance: int) -> list[tuple[int, int]]:
-    if not len(thumbnails):
-        return []
-    spectrum = _spectrum(thumbnails)
-    hashes = _bits(spectrum)
-    pairs = set()
-    for down, across, swap, turned in _symmetries(spectrum):
-        for start in range(0, len(hashes), _ROWS_AT_ONCE):
-            rows = turned[start : start + _ROWS_AT_ONCE, None]
-            # All with all: a turned picture finds its original from one side only.
-            close = np.bitwise_count(rows ^ hashes[None, :]) <= distance
-            for row, other in np.argwhere(close):
-                one, two = start + int(row), int(other)
-                if one == two or (min(one, two), max(one, two)) in pairs:
-                    continue
-                seen = thumbnails[one].T if swap else thumbnails[one]
-                if _same(seen[::down, ::across], thumbnails[two]):
-                    pairs.add((min(one, two), max(one, two)))
-    return sorted(pairs)
+    def join(self, a: int, b: int) -> None:
+        low, high = sorted((self._root(a), self._root(b)))
+        self._parents[high] = low
 
-
-def _same(one: NDArray[np.uint8], two: NDArray[np.uint8]) -> bool:
-    a, b = (seen.astype(np.float64) - seen.mean() for seen in (one, two))
-    return bool((a * b).sum() >= _SAME * np.sqrt((a * a).sum() * (b * b).sum()))
-
-
-def _join(count: int, pairs: Iterable[tuple[int, int]]) -> tuple[int, ...]:
-    """The smallest index of each one's cluster, by union-find."""
-    parents = list(range(count))
-
-    def root(index: int) -> int:
-        while parents[index] != index:
-            parents[index] = parents[parents[index]]
-            index = parents[index]
+    def _root(self, index: int) -> int:
+        while self._parents[index] != index:
+            index = int(self._parents[index])
         return index
 
+
+def _join(count: int, pairs: Iterable[Pair]) -> tuple[int, ...]:
+    """The smallest index of each one's cluster."""
+    connected = _Connected(count)
     for a, b in pairs:
-        low, high = sorted((root(a), root(b)))
-        parents[high] = low
-    return tuple(root(index) for index in range(count))
+        connected.join(a, b)
+    return tuple(connected.roots().tolist())
 
 
 def members(clusters: Sequence[int]) -> list[list[int]]:

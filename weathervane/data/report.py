@@ -3,24 +3,19 @@
 It also carries the pictures that were readable, which is what a manifest is built from.
 """
 
-import base64
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 from pydantic import TypeAdapter, ValidationError
 
-from weathervane.data import images
 from weathervane.data.files import write_whole
-from weathervane.data.findings import Finding, LeftOut, Severity
-from weathervane.data.words import count_of
-from weathervane.errors import DataError, ImageError
-
-_THUMBNAIL_PIXELS = 160  # the longer side, on the page
-_SAMPLES_PER_CLASS = 6
+from weathervane.data.findings import SEVERITIES, Finding, LeftOut, Severity
+from weathervane.data.labels import Suspect, suspect_finding
+from weathervane.data.shift import Shift, shift_findings
+from weathervane.errors import DataError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +29,7 @@ class Readable:
     width: int
     height: int
     cluster: str  # smallest sha256 of the pictures that are the same
+    scene: str  # the same, parts of one another included
     left_out: LeftOut
 
 
@@ -52,12 +48,20 @@ class ClassSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What `validate` found in ``folder``."""
+    """What `validate` found."""
 
-    folder: str
+    folder: str  # where the pictures were looked at; of an archive or a prefix, gone by now
     findings: tuple[Finding, ...]
     classes: Mapping[str, ClassSummary]
     pictures: tuple[Readable, ...]
+    source: str = ""  # what a person or a pipeline called them, if not by their folder
+    shift: Shift | None = None  # against another set of pictures, when one was named
+    suspects: tuple[Suspect, ...] = ()  # labels that are probably wrong, when they were looked for
+
+    @property
+    def name(self) -> str:
+        """What the pictures are called."""
+        return self.source or self.folder
 
     @property
     def passed(self) -> bool:
@@ -67,6 +71,21 @@ class Report:
     def count(self, severity: Severity) -> int:
         """How many findings are of that severity."""
         return sum(finding.severity == severity for finding in self.findings)
+
+    def with_findings(self, found: Iterable[Finding]) -> "Report":
+        """The same report with more findings, the worst first."""
+        every = (*self.findings, *found)
+        ranked = sorted(every, key=lambda each: (-SEVERITIES.index(each.severity), each.code))
+        return replace(self, findings=tuple(ranked))
+
+    def with_shift(self, shift: Shift) -> "Report":
+        """The same report, compared with another set of pictures."""
+        return replace(self, shift=shift).with_findings(shift_findings(shift))
+
+    def with_suspects(self, suspects: tuple[Suspect, ...]) -> "Report":
+        """The same report with labels that are probably wrong."""
+        found = suspect_finding(suspects)
+        return replace(self, suspects=suspects).with_findings([found] if found else [])
 
     def require_passed(self) -> None:
         """Stop here when the pictures cannot be used.
@@ -80,7 +99,7 @@ class Report:
             if finding.severity == "error"
         ]
         if errors:
-            raise DataError(f"{self.folder} cannot be used: " + "; ".join(errors))
+            raise DataError(f"{self.name} cannot be used: " + "; ".join(errors))
 
     def write(self, out: Path) -> None:
         """Write ``report.json`` and ``report.html`` into the folder ``out``."""
@@ -107,44 +126,7 @@ class Report:
             raise DataError(f"{path} is not a validation report") from error
 
     def as_html(self) -> str:
-        """One page that needs nothing beside it: thumbnails are in it."""
-        from jinja2 import Environment, PackageLoader, StrictUndefined
+        """One page that needs nothing beside it, of a bounded size; see `page`."""
+        from weathervane.data.page import render
 
-        environment = Environment(
-            loader=PackageLoader("weathervane.data", "."),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        samples = {label: self._samples(label) for label in self.classes}
-        shown = {path for paths in samples.values() for path in paths}
-        shown |= {path for each in self.findings for group in each.examples for path in group}
-        readable = {picture.path for picture in self.pictures}
-        return environment.get_template("report.html.j2").render(
-            report=self,
-            count_of=count_of,
-            samples=samples,
-            thumbnails={
-                path: _thumbnail(Path(self.folder) / path) for path in sorted(shown & readable)
-            },
-            largest=max((each.files for each in self.classes.values()), default=1) or 1,
-        )
-
-    def _samples(self, label: str) -> list[str]:
-        paths = [each.path for each in self.pictures if each.label == label and not each.left_out]
-        step = max(1, len(paths) // _SAMPLES_PER_CLASS)
-        return paths[::step][:_SAMPLES_PER_CLASS]
-
-
-def _thumbnail(path: Path) -> str:
-    """A data URI of a small JPEG; empty when the file went away meanwhile."""
-    try:
-        picture = images.decode(path.read_bytes())
-    except (OSError, ImageError):
-        return ""
-    scale = min(1.0, _THUMBNAIL_PIXELS / max(picture.shape[:2]))
-    size = tuple(max(1, round(side * scale)) for side in picture.shape[1::-1])
-    small = cv2.cvtColor(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(".jpg", small, (cv2.IMWRITE_JPEG_QUALITY, 80))
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
+        return render(self)

@@ -1,6 +1,6 @@
 """The first gate: a folder of pictures in, a report out that says whether to train on them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -8,8 +8,9 @@ import numpy as np
 
 from weathervane.config import ValidationConfig
 from weathervane.data.checks import run_checks
-from weathervane.data.duplicates import THUMBNAIL, Duplicates, find_duplicates, perceptual_hashes
+from weathervane.data.duplicates import Duplicates, find_duplicates
 from weathervane.data.findings import LeftOut, Survey
+from weathervane.data.hashes import THUMBNAIL, perceptual_hashes
 from weathervane.data.report import ClassSummary, Readable, Report
 from weathervane.data.scan import Seen, scan
 from weathervane.data.sources import list_pictures
@@ -19,10 +20,12 @@ def validate(
     folder: Path,
     config: ValidationConfig | None = None,
     progress: Callable[[int, int], None] | None = None,
+    source: str = "",
 ) -> Report:
-    """Look into every file once and judge the whole; ``folder`` is only read.
+    """Look into every file once and judge the whole; ``folder``, or a table, is only read.
 
-    ``progress`` is told how many of how many files were looked into. Bad pictures are findings; see
+    ``progress`` is told how many of how many files were looked into. ``source`` is what the report
+    calls the pictures. Bad pictures are findings; see
     `Report.passed` and `Report.require_passed`.
 
     Raises:
@@ -34,7 +37,7 @@ def validate(
     thumbnails = np.array([each.thumbnail for each in seen], np.uint8)
     thumbnails = thumbnails.reshape(-1, THUMBNAIL, THUMBNAIL)
     duplicates = find_duplicates(
-        [each.sha256 for each in seen], thumbnails, config.duplicate_distance
+        [each.sha256 for each in seen], thumbnails, [each.label for each in seen]
     )
     survey = Survey(
         listing=listing,
@@ -45,7 +48,8 @@ def validate(
         config=config,
     )
     return Report(
-        folder=str(folder),
+        source=source,
+        folder=str(listing.folder),
         findings=run_checks(survey),
         classes=_summaries(survey),
         pictures=_readable(survey, perceptual_hashes(thumbnails).tolist()),
@@ -62,7 +66,7 @@ def leave_out(seen: tuple[Seen, ...], duplicates: Duplicates) -> tuple[LeftOut, 
         reasons[copy] = "copy"
         if seen[first].label != seen[copy].label:
             reasons[first] = "conflict"
-    for one, two in duplicates.near:
+    for one, two in (*duplicates.near, *duplicates.parts):
         if seen[one].label != seen[two].label:
             reasons[one] = reasons[two] = "conflict"
     # A copy of what is in conflict is in conflict as well, whichever of them was listed first.
@@ -73,10 +77,8 @@ def leave_out(seen: tuple[Seen, ...], duplicates: Duplicates) -> tuple[LeftOut, 
 
 
 def _readable(survey: Survey, hashes: list[int]) -> tuple[Readable, ...]:
-    clusters = survey.duplicates.clusters
-    names: dict[int, str] = {}
-    for each, cluster in zip(survey.seen, clusters, strict=True):
-        names[cluster] = min(names.get(cluster, each.sha256), each.sha256)
+    clusters = _named(survey, survey.duplicates.clusters)
+    scenes = _named(survey, survey.duplicates.scenes)
     return tuple(
         Readable(
             path=each.path,
@@ -85,13 +87,22 @@ def _readable(survey: Survey, hashes: list[int]) -> tuple[Readable, ...]:
             phash=f"{phash:016x}",
             width=each.width,
             height=each.height,
-            cluster=names[cluster],
+            cluster=cluster,
+            scene=scene,
             left_out=left_out,
         )
-        for each, phash, cluster, left_out in zip(
-            survey.seen, hashes, clusters, survey.left_out, strict=True
+        for each, phash, cluster, scene, left_out in zip(
+            survey.seen, hashes, clusters, scenes, survey.left_out, strict=True
         )
     )
+
+
+def _named(survey: Survey, roots: Sequence[int]) -> list[str]:
+    """The smallest digest of those that hang together, for each of them."""
+    names: dict[int, str] = {}
+    for each, root in zip(survey.seen, roots, strict=True):
+        names[root] = min(names.get(root, each.sha256), each.sha256)
+    return [names[root] for root in roots]
 
 
 def _summaries(survey: Survey) -> dict[str, ClassSummary]:

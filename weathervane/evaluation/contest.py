@@ -64,7 +64,7 @@ def hold_contest(
         champion: the package that is live.
         dataset: what the candidates were trained on.
         manifest: of that data.
-        data: where its pictures are, a folder or an ``s3://`` address.
+        data: where its pictures are, as the pipeline was told.
         progress: told each model's accuracy.
 
     Raises:

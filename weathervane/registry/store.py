@@ -178,6 +178,14 @@ class Store:
                 send(name, path)
         return f"s3://{bucket}/{key}"
 
+    def download_file(self, place: str, file: Path) -> None:
+        """Copy one object to ``file``, no more than the store announced."""
+        bucket, key = self._locate(place)
+        with self._translated(f"s3://{bucket}/{key}"):
+            size = self._client.stat_object(bucket_name=bucket, object_name=key).size
+            with closing(self._client.get_object(bucket_name=bucket, object_name=key)) as answer:
+                _write(answer, file, size or 0)
+
     def download_folder(self, place: str, folder: Path) -> None:
         """Copy everything below a prefix into ``folder``, which appears when it is whole.
 

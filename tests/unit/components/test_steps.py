@@ -108,6 +108,14 @@ def test_settings_reach_the_validation(pictures: Path, artifact: Artifact):
     assert not run_validate(str(pictures), artifact, settings).passed
 
 
+def test_labels_are_looked_at_when_settings_say_so(pictures: Path, artifact: Artifact):
+    labelled = {"validation": {"label_errors": True}}
+
+    assert run_validate(str(pictures), artifact).suspects == ()
+    # Noise has no class: a model that guesses suspects some.
+    assert run_validate(str(pictures), artifact, labelled).suspects
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [

@@ -1,9 +1,11 @@
 """``weathervane data``: what a person sees, and the exit codes."""
 
+import cv2
 import pytest
 from typer.testing import CliRunner
 
 from weathervane.data.commands import app
+from weathervane.data.report import Report
 from weathervane.errors import DataError, UsageError
 
 
@@ -42,6 +44,16 @@ def test_settings_decide_what_stops(folder_of, tmp_path):
     )
 
 
+def test_warnings_are_done_with_unless_somebody_is_strict(folder_of):
+    folder = folder_of({"rainy": 12, "sunny": 12})
+    (folder / "rainy" / "empty.jpg").touch()
+
+    assert run("validate", folder).exit_code == 0
+    refused = run("validate", folder, "--strict").exception
+    assert isinstance(refused, DataError)
+    assert "1 warning" in str(refused)
+
+
 @pytest.mark.parametrize("text", ["min_pictures: 13", "min_classes: 1", "- 3"])
 def test_wrong_settings_are_wrong_usage(text, folder_of, tmp_path):
     settings = tmp_path / "settings.yaml"
@@ -68,3 +80,54 @@ def test_a_sample_passes_its_own_validation(tmp_path):
     assert drawn.exit_code == 0
     assert "60 pictures" in drawn.output
     assert run("validate", tmp_path / "scenes").exit_code == 0
+
+
+def test_pictures_are_compared_with_others_and_with_a_baseline(folder_of, tmp_path):
+    usual = folder_of({"rainy": 40, "sunny": 40}, "usual")
+    larger = folder_of({"rainy": 40, "sunny": 40}, "larger")
+    for path in larger.rglob("*.jpg"):
+        cv2.imwrite(str(path), cv2.resize(cv2.imread(str(path)), (256, 192)))
+    baseline = tmp_path / "baseline.json"
+
+    assert run("baseline", usual, baseline).exit_code == 0
+    assert "0 of 22 comparisons differ" in run("shift", baseline, usual).output
+    refused = run("shift", baseline, larger)
+
+    assert isinstance(refused.exception, DataError)
+    assert "area" in refused.output
+    assert "warmth" not in refused.output
+    report = run("validate", larger, "--against", baseline, "--out", tmp_path / "out")
+    assert isinstance(report.exception, DataError)
+    assert "WV601" in report.output
+    assert Report.read(tmp_path / "out" / "report.json").shift is not None
+    assert f"Compared with {usual}" in (tmp_path / "out" / "report.html").read_text()
+    assert "WV601" not in run("validate", usual, "--against", usual).output
+
+
+def test_labels_are_looked_at_when_somebody_asks(folder_of):
+    folder = folder_of({"rainy": 12, "sunny": 12})
+
+    assert "WV701" not in run("validate", folder).output
+    # Blobs have no class: a model that guesses suspects some.
+    assert "WV701" in run("validate", folder, "--label-errors").output
+
+
+def test_a_report_becomes_a_manifest_and_folds_of_it(folder_of, tmp_path):
+    run("validate", folder_of({"rainy": 12, "sunny": 12}), "--out", tmp_path / "out")
+    report = tmp_path / "out" / "report.json"
+
+    made = run("split", report, tmp_path / "m.parquet", "--folds", 3)
+    settings = tmp_path / "split.yaml"
+    settings.write_text(f"previous: {tmp_path / 'm.parquet'}\nseed: 9\n")
+    again = run("split", report, tmp_path / "again.parquet", "--settings", settings)
+
+    assert made.exit_code == 0, made.exception
+    assert "probe: 2 pictures, which see" in made.output
+    assert sorted(path.name for path in tmp_path.glob("m*.parquet")) == [
+        "m-fold-1.parquet",
+        "m-fold-2.parquet",
+        "m-fold-3.parquet",
+        "m.parquet",
+    ]
+    # Another seed deals otherwise, but what was dealt stays where it was.
+    assert again.output.splitlines()[-1] == made.output.splitlines()[-1]

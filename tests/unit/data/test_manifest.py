@@ -7,10 +7,13 @@ from dataclasses import replace
 import pytest
 
 from weathervane.config import SplitConfig
-from weathervane.data.manifest import SPLITS, Manifest, build
+from weathervane.data.manifest import SPLITS, Manifest, build, fold_manifest
 from weathervane.data.report import Readable, Report
+from weathervane.data.splits import loss_seen_by, probes_to_see
 from weathervane.data.validation import validate
-from weathervane.errors import DataError
+from weathervane.errors import DataError, UsageError
+from weathervane.rollout.plan import Plan
+from weathervane.rollout.power import probes_needed
 
 
 def picture(label: str, number: int, cluster: str | None = None) -> Readable:
@@ -23,6 +26,7 @@ def picture(label: str, number: int, cluster: str | None = None) -> Readable:
         width=64,
         height=48,
         cluster=cluster or sha256,
+        scene=cluster or sha256,
         left_out="",
     )
 
@@ -162,3 +166,106 @@ def test_what_is_no_manifest_is_refused(tmp_path):
         Manifest.read(tmp_path / "broken.parquet")
     with pytest.raises(DataError, match="cannot read the manifest"):
         Manifest.read(tmp_path / "nowhere.parquet")
+
+
+def splits(manifest: Manifest) -> dict[str, str]:
+    return {row.sha256: row.split for row in manifest.rows}
+
+
+def test_an_old_picture_keeps_its_split_when_others_come_and_shares_are_made_up_for():
+    old = build(HUNDRED_AND_FIFTY)
+    more = [picture("sunny", number) for number in range(50, 150)]
+
+    new = build(report(*HUNDRED_AND_FIFTY.pictures, *more), previous=old)
+
+    assert {sha256: splits(new)[sha256] for sha256 in splits(old)} == splits(old)
+    assert counts(new)["sunny", "test"] == 30
+    assert counts(new)["sunny", "train"] == 83
+    assert new.set_aside == ()
+
+
+def test_a_renamed_picture_keeps_its_split_and_a_lost_one_is_gone():
+    old = build(HUNDRED_AND_FIFTY)
+    first, _, *rest = HUNDRED_AND_FIFTY.pictures
+
+    new = build(report(replace(first, path="rainy/new name.jpg"), *rest), previous=old)
+
+    assert splits(new) == {k: v for k, v in splits(old).items() if k != "rainy0001"}
+
+
+def test_what_is_new_joins_the_split_of_its_scene():
+    old = build(HUNDRED_AND_FIFTY)
+    tested = next(row for row in old.rows if row.split == "test")
+    crop = replace(picture("rainy", 900), scene=tested.scene)
+
+    new = build(report(*HUNDRED_AND_FIFTY.pictures, crop), previous=old)
+
+    assert splits(new)[crop.sha256] == "test"
+
+
+def test_a_new_picture_that_bridges_two_splits_is_set_aside_and_told(tmp_path):
+    old = build(HUNDRED_AND_FIFTY)
+    one = next(row for row in old.rows if row.split == "train")
+    two = next(row for row in old.rows if row.split == "probe")
+    bridge = picture("rainy", 900)
+    connected = {one.sha256, two.sha256, bridge.sha256}
+    joined = [
+        replace(each, scene="both", cluster="both") if each.sha256 in connected else each
+        for each in (*HUNDRED_AND_FIFTY.pictures, bridge)
+    ]
+
+    new = build(report(*joined), previous=old)
+
+    assert new.set_aside == ("rainy/0900.jpg",)
+    assert (new.digest, new.rows) == (old.digest, old.rows)
+    new.write(tmp_path / "manifest.parquet")
+    assert Manifest.read(tmp_path / "manifest.parquet").set_aside == new.set_aside
+
+
+def test_no_more_probes_than_see_the_loss_that_is_asked_for():
+    many = report(*(picture(label, n) for label in ("rainy", "sunny") for n in range(1000)))
+
+    assert len(build(many, SplitConfig(probe_loss=0.03)).split("probe")) == 200
+    assert len(build(many, SplitConfig(probe_loss=0.10)).split("probe")) == 198
+    assert len(build(many, SplitConfig(probe_loss=0.20)).split("probe")) == 96
+
+
+def test_the_rule_for_probes_is_about_what_the_rollout_reckons_exactly():
+    plan = Plan(max_probe_loss=0)
+
+    for loss, within in ((0.02, 0.01), (0.03, 0.01), (0.05, 0.12)):
+        exact = probes_needed(plan, loss=loss, disagreement=0.06)
+        assert abs(probes_to_see(loss) - exact) <= within * exact
+        assert loss_seen_by(probes_to_see(loss)) == pytest.approx(loss, abs=0.001)
+
+
+def test_every_picture_is_validated_on_in_one_fold_and_scenes_are_whole():
+    rng = random.Random(2)
+    pictures = [
+        picture(label, number, cluster=f"{label}{rng.randrange(60)}")
+        for label in ("rainy", "sunny")
+        for number in range(100)
+    ]
+    manifest = build(report(*pictures))
+
+    folds = fold_manifest(manifest, 4)
+
+    both = {*manifest.split("train"), *manifest.split("validation")}
+    validated = [row.sha256 for each in folds for row in each.split("validation")]
+    assert sorted(validated) == sorted(row.sha256 for row in both)
+    for each in folds:
+        assert each.split("test") == manifest.split("test")
+        homes = {(row.scene, row.split) for row in each.rows}
+        assert len(homes) == len({scene for scene, _ in homes})
+        for label in ("rainy", "sunny"):
+            wanted = sum(row.label == label for row in both) / 4
+            assert abs(counts(each)[label, "validation"] - wanted) <= 1
+
+
+def test_folds_that_cannot_be_are_refused():
+    manifest = build(report(*(picture("foggy", number) for number in range(8))))
+
+    with pytest.raises(DataError, match="'foggy' has 5 different pictures to train on"):
+        fold_manifest(manifest, 7)
+    with pytest.raises(UsageError, match="at least 2 folds"):
+        fold_manifest(manifest, 1)

@@ -58,8 +58,8 @@ def add_a_loose_file(folder, _):
     (folder / "readme.txt").write_text("what this is")
 
 
-def nest_a_folder(folder, _):
-    (folder / "rainy" / "more").mkdir()
+def lead_a_folder_back(folder, _):
+    (folder / "rainy" / "more").symlink_to(folder)
 
 
 def add_an_unnamed_file(folder, _):
@@ -118,7 +118,7 @@ def encode_one_for_another_class(folder, encode):
         (add_an_empty_class, {"WV102": 1}, False),
         (lose_pictures, {"WV103": 1}, False),
         (add_a_loose_file, {"WV111": 1}, True),
-        (nest_a_folder, {"WV112": 1}, True),
+        (lead_a_folder_back, {"WV112": 1}, True),
         (add_an_unnamed_file, {"WV113": 1}, True),
         (write("new.jpg", b""), {"WV201": 1}, True),
         (write("new.jpg", b"version https://git-lfs.github.com/spec/v1"), {"WV202": 1}, True),

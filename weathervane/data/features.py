@@ -1,0 +1,91 @@
+"""What a picture is like in a few figures, whatever it shows: the ground that drift is measured on.
+
+In: decoded pictures. Out: one row of figures a picture, in the order of `FEATURES`.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from weathervane.data import images
+from weathervane.data.images import Picture
+from weathervane.data.scan import one_thread_a_picture
+from weathervane.data.sources import Listing
+from weathervane.errors import DataError, ImageError
+
+FEATURES = (
+    "brightness",  # mean grey value, 0 to 1
+    "contrast",  # standard deviation of the grey values, 0 to 0.5
+    "sharpness",  # logarithm (base 10) of the variance of the Laplacian of the grey values
+    "saturation",  # mean of HSV's, 0 to 1
+    "warmth",  # mean red less mean blue, -1 to 1
+    "area",  # logarithm (base 2) of the number of pixels
+    "aspect",  # logarithm (base 2) of width over height
+)
+
+# Sharpness depends on the scale: pictures are looked at with this longer side, if not smaller.
+_LOOKED_AT_PIXELS = 192
+# So that a picture of one colour has a sharpness as well.
+_LEAST_VARIANCE = 1e-3
+
+Rows = NDArray[np.float32]  # [n, len(FEATURES)]
+
+
+def measure(picture: Picture) -> Rows:
+    """The figures of one picture, float32 [1, 7]."""
+    height, width = picture.shape[:2]
+    scale = _LOOKED_AT_PIXELS / max(height, width)
+    if scale < 1:
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    laplacian = cv2.Laplacian(grey, cv2.CV_32F)
+    red, _, blue = cv2.mean(picture)[:3]
+    saturation = cv2.mean(cv2.cvtColor(picture, cv2.COLOR_RGB2HSV))[1]
+    figures = (
+        grey.mean() / 255,
+        grey.std() / 255,
+        np.log10(laplacian.var() + _LEAST_VARIANCE),
+        saturation / 255,
+        (red - blue) / 255,
+        np.log2(width * height),
+        np.log2(width / height),
+    )
+    return np.array([figures], np.float32)
+
+
+def measure_all(
+    listing: Listing, progress: Callable[[int, int], None] | None = None
+) -> Mapping[str, Rows]:
+    """The figures of every picture that can be decoded, by class; others are passed over.
+
+    ``progress`` is told how many of how many files were looked into.
+
+    Raises:
+        DataError: when there is no picture.
+    """
+    files = [(path, label) for label, paths in listing.classes.items() for path in paths]
+    rows: dict[str, list[Rows]] = {label: [] for label in listing.classes}
+    with one_thread_a_picture(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        measured = pool.map(lambda file: _measured(listing.folder / file[0]), files)
+        for number, ((_, label), row) in enumerate(zip(files, measured, strict=True), start=1):
+            if row is not None:
+                rows[label].append(row)
+            if progress:
+                progress(number, len(files))
+    found = {label: np.concatenate(each) for label, each in rows.items() if each}
+    if not found:
+        raise DataError(f"no picture in {listing.folder} can be decoded")
+    return found
+
+
+def _measured(path: Path) -> Rows | None:
+    try:
+        return measure(images.decode(path.read_bytes()))
+    except (OSError, ImageError):
+        return None
