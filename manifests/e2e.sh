@@ -38,6 +38,11 @@ forward() {
 
 secret() { k get secret "$1" --output "jsonpath={.data.$2}" | base64 -d; }
 
+train() {
+  weathervane pipeline submit training data=s3://weathervane/data/sample \
+    'architectures=[cnn-small]' "settings=@$1" --experiment e2e --wait
+}
+
 weathervane_here() { weathervane "$@" --namespace $NAMESPACE --context "kind-$NAME" --model $MODEL; }
 
 need kubectl weathervane python
@@ -46,6 +51,7 @@ forward $NAMESPACE weathervane-store 9000 9000
 forward $NAMESPACE weathervane-mlflow 5000 5000
 forward kubeflow ml-pipeline 8888 8888
 export WEATHERVANE_STORE_ENDPOINT=http://127.0.0.1:9000 MLFLOW_TRACKING_URI=http://127.0.0.1:5000
+export KF_PIPELINES_ENDPOINT=http://127.0.0.1:8888
 WEATHERVANE_STORE_ACCESS_KEY="$(secret weathervane-store MINIO_ROOT_USER)"
 WEATHERVANE_STORE_SECRET_KEY="$(secret weathervane-store MINIO_ROOT_PASSWORD)"
 MLFLOW_TRACKING_USERNAME="$(secret weathervane-mlflow MLFLOW_AUTH_ADMIN_USERNAME)"
@@ -56,16 +62,16 @@ export MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASSWORD
 say "pictures"
 weathervane data sample "$work/pictures" --pictures 300
 python -m tests.e2e upload "$work/pictures" data/sample
-weathervane pipeline compile --out "$work" --image "$WEATHERVANE_IMAGE"
 
 say "the first model, through Kubeflow Pipelines"
-python -m tests.e2e train "$work/training.yaml" http://127.0.0.1:8888 data/sample --seed 1
+train tests/e2e/settings.yaml
 weathervane_here rollout start challenger
 address="$(k get inferenceservice $MODEL --output 'jsonpath={.status.url}'):8080"
 python -m tests.e2e ask "$address" "$work/pictures"
 
 say "a second one, by canary under traffic"
-python -m tests.e2e train "$work/training.yaml" http://127.0.0.1:8888 data/sample --seed 2
+sed 's/seed: 1/seed: 2/' tests/e2e/settings.yaml > "$work/settings.yaml"
+train "$work/settings.yaml"
 python -m weathervane.local.traffic --address "$address" --model $MODEL \
   --pictures "$work/pictures" --rate 20 --out "$work/traffic.jsonl" &
 forwards+=($!)

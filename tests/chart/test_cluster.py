@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.chart.rendering import ROOT
-from weathervane.config import from_mapping, read_yaml
+from weathervane.config import PipelineSettings, from_mapping, read_yaml
 from weathervane.rollout.plan import Plan
 
 # A tool that writes down what it is asked, and answers as its kind would.
@@ -176,21 +176,23 @@ def test_the_whole_way_trains_releases_asks_and_has_a_bad_model_taken_back(walk:
     done = walk.run("e2e.sh")
 
     assert done.returncode == 0, done.stderr
-    acts = walk.told("^python -m tests", "^weathervane rollout", r"^python .*traffic")
+    acts = walk.told("^python", "^weathervane (rollout|pipeline)")
     short = [" ".join(line.split()[:4]) for line in acts]
     # It runs beside the second release.
     short.remove("python -m weathervane.local.traffic --address")
     assert short == [
         "python -m tests.e2e upload",
-        "python -m tests.e2e train",
+        "weathervane pipeline submit training",
         "weathervane rollout start challenger",
         "python -m tests.e2e ask",
-        "python -m tests.e2e train",
+        "weathervane pipeline submit training",
         "weathervane rollout start challenger",
         "python -m tests.e2e spoil",
         "weathervane rollout start bad0",
         "python -m tests.e2e ask",
     ]
+    assert len({line for line in acts if "pipeline submit" in line}) == 2  # with another seed
+    assert all(line.endswith("--wait") for line in acts if "pipeline submit" in line)
 
 
 def test_a_bad_model_that_is_not_taken_back_is_a_failure(walk: Walk):
@@ -267,8 +269,14 @@ def test_every_version_stands_in_one_file():
         assert not [number for number in numbers if number in file.read_text()], file
 
 
-def test_the_plan_of_the_whole_way_is_one():
-    from_mapping(Plan, read_yaml(ROOT / "tests" / "e2e" / "plan.yaml"), "plan.yaml")
+def test_plan_and_settings_of_the_whole_way_are_some():
+    e2e = ROOT / "tests" / "e2e"
+    from_mapping(Plan, read_yaml(e2e / "plan.yaml"), "plan.yaml")
+
+    # What the script's sed changes for the second training.
+    assert read_yaml(e2e / "settings.yaml")["train"]["seed"] == 1
+    assert "seed: 1" in (e2e / "settings.yaml").read_text()
+    from_mapping(PipelineSettings, read_yaml(e2e / "settings.yaml"), "settings.yaml")
 
 
 def test_the_ports_of_cluster_gateway_and_script_are_one():
