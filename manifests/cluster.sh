@@ -74,11 +74,14 @@ kserve() {
 }
 
 pipelines() {
-  local from="https://github.com/kubeflow/pipelines/manifests/kustomize"
+  local from="https://github.com/kubeflow/pipelines/manifests/kustomize" here=build/pipelines
   say "Kubeflow Pipelines $KUBEFLOW_PIPELINES"
   k apply --server-side -k "$from/cluster-scoped-resources?ref=$KUBEFLOW_PIPELINES"
   k wait --for=condition=established --timeout $WAIT crd/applications.app.k8s.io
-  k apply --server-side -k "$from/env/platform-agnostic?ref=$KUBEFLOW_PIPELINES"
+  mkdir -p $here
+  cp manifests/pipelines/workflow-defaults.yaml $here
+  sed "s/VERSION/$KUBEFLOW_PIPELINES/" manifests/pipelines/kustomization.yaml > $here/kustomization.yaml
+  k apply --server-side -k $here
   k wait --for=condition=Available --timeout $WAIT deployment --all --namespace kubeflow
 }
 

@@ -5,7 +5,8 @@ Secret; on one machine none of it is read. A secret is named here and never a pa
 are public.
 
 Kubeflow sets the rest of Pod Security `restricted` itself: no escalation, no capabilities, seccomp.
-Its 2.17 has no field for a read-only root: docs/decisions/0081-read-only-roots-of-steps.md.
+For a read-only root its 2.17 has no field; our cluster's workflow controller sets it:
+docs/decisions/0081-read-only-roots-of-steps.md.
 """
 
 from collections.abc import Iterable

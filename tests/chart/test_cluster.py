@@ -35,7 +35,7 @@ case "$*" in *" -f -"* | *" -i "*) cat > /dev/null ;; esac
 TOOLS = ("kind", "kubectl", "helm", "docker", "weathervane", "python")
 # What the scripts use of any system.
 SYSTEM = ("bash", "sed", "grep", "cut", "sort", "tail", "dirname", "mktemp", "rm", "base64", "cp")
-SYSTEM = (*SYSTEM, "cat", "touch", "sleep", "printf", "env")
+SYSTEM = (*SYSTEM, "cat", "touch", "sleep", "printf", "env", "mkdir")
 
 
 class Walk:
@@ -96,7 +96,7 @@ ORDER = {
         "kserve oci://ghcr.io/kserve/charts/kserve-resources --version v0.20.0",
         "cluster-scoped-resources?ref=2.17.0",
         "wait --for=condition=established --timeout 600s crd/applications.app.k8s.io",
-        "env/platform-agnostic?ref=2.17.0",
+        "apply --server-side -k build/pipelines",
         "wait --for=condition=Available --timeout 600s deployment --all --namespace kubeflow",
     ],
     "standard": [
@@ -110,7 +110,7 @@ ORDER = {
         "apply --server-side -f manifests/standard/gateway.yaml",
         "cluster-scoped-resources?ref=2.17.0",
         "wait --for=condition=established --timeout 600s crd/applications.app.k8s.io",
-        "env/platform-agnostic?ref=2.17.0",
+        "apply --server-side -k build/pipelines",
         "wait --for=condition=Available --timeout 600s deployment --all --namespace kubeflow",
     ],
 }
@@ -125,6 +125,16 @@ def test_the_platform_is_installed_in_order_each_step_after_the_one_before(walk:
     assert len(told) == len(ORDER[mode]), told
     for line, wanted in zip(told, ORDER[mode], strict=True):
         assert wanted in line
+
+
+def test_pipelines_are_kubeflows_own_at_its_version_and_one_change_of_ours(walk: Walk):
+    walk.run("cluster.sh", "up")
+
+    made = yaml.safe_load((ROOT / "build" / "pipelines" / "kustomization.yaml").read_text())
+    (resource,) = made["resources"]
+    assert resource.endswith("/pipelines/manifests/kustomize/env/platform-agnostic?ref=2.17.0")
+    for patch in made["patches"]:
+        assert (ROOT / "build" / "pipelines" / patch["path"]).exists()
 
 
 def test_a_second_walk_makes_no_second_cluster_or_registry_and_repeats_the_rest(walk: Walk):
