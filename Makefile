@@ -123,7 +123,7 @@ check-chart: setup chart-tools ## The Helm chart: linted, against schemas, right
 
 .PHONY: check-wiring
 check-wiring: setup bin/helm bin/minio ## The chart's containers as processes of this machine: some minutes
-	@.venv/bin/pytest --timeout 1200 tests/wiring/wiring.py tests/wiring/image.py
+	@.venv/bin/pytest --timeout 1200 tests/wiring/wiring.py tests/wiring/image.py tests/registry/test_minio.py
 
 # Started by .github/workflows/canary.yml; its environment says what.
 .PHONY: canary
