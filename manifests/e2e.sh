@@ -3,23 +3,14 @@
 # model, release a second one by canary under traffic, have a bad one taken back. Repeatable.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=manifests/common.sh
+source manifests/common.sh
 
 readonly NAME=weathervane NAMESPACE=weathervane MODEL=weather TAG="${TAG:-0.1.0}"
 readonly TAKEN_BACK=5
 export WEATHERVANE_IMAGE="localhost:5001/weathervane-pipeline:$TAG"
 work="$(mktemp -d)"
 forwards=()
-
-say() { printf '── %s\n' "$*"; }
-
-die() { printf 'error: %s\n' "$*" >&2; exit 2; }
-
-need() {
-  local tool
-  for tool in "$@"; do
-    command -v "$tool" > /dev/null || die "$tool is not on the PATH; see docs/kubernetes.md for what a local cluster needs"
-  done
-}
 
 # shellcheck disable=SC2329  # the trap calls it
 finish() {

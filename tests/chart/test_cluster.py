@@ -28,11 +28,13 @@ case "${0##*/} $*" in
   *"port-forward"*) exec sleep 60 ;;
   "python -m weathervane.local.traffic"*) exec sleep 60 ;;
   "python -m tests.e2e spoil") echo bad0 ;;
+  "docker buildx imagetools inspect"*) echo "sha256:digest-of-$4" ;;
+  "git ls-remote"*) printf 'of-the-tag\t%s\nof-the-commit\t%s^{}\n' "$4" "$4" ;;
   "weathervane rollout start bad0"*) exit "${BAD_ENDS:-5}" ;;
 esac
 case "$*" in *" -f -"* | *" -i "*) cat > /dev/null ;; esac
 """
-TOOLS = ("kind", "kubectl", "helm", "docker", "weathervane", "python")
+TOOLS = ("kind", "kubectl", "helm", "docker", "weathervane", "python", "git")
 # What the scripts use of any system.
 SYSTEM = ("bash", "sed", "grep", "cut", "sort", "tail", "dirname", "mktemp", "rm", "base64", "cp")
 SYSTEM = (*SYSTEM, "cat", "touch", "sleep", "printf", "env", "mkdir")
@@ -212,9 +214,33 @@ def test_a_bad_model_that_is_not_taken_back_is_a_failure(walk: Walk):
     assert "a bad model was to be taken back (code 5), the rollout ended with 0" in done.stderr
 
 
+def test_pin_looks_up_every_image_and_action_and_changes_nothing(walk: Walk):
+    workflows = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+    before = [file.read_bytes() for file in workflows]
+    used = {
+        found
+        for file in workflows
+        for found in re.findall(r"uses: ([\w./-]+)@\S+ # (\S+)", file.read_text())
+    }
+
+    done = walk.run("cluster.sh", "pin")
+
+    assert done.returncode == 0, done.stderr
+    node, registry, *actions = done.stdout.splitlines()
+    assert re.fullmatch(r"kindest/node:v[\d.]+@sha256:digest-of-kindest/node:v[\d.]+", node)
+    assert registry == "registry:3@sha256:digest-of-registry:3"
+    # A tag that is an object of its own names a commit; that one is what a workflow pins.
+    assert actions == sorted(f"{action} {tag} of-the-commit" for action, tag in used)
+    asked = walk.told("^git")
+    assert len(asked) == len(used) >= 7
+    assert all(re.search(r"https://github.com/[\w-]+/[\w-]+ v", line) for line in asked)
+    assert [file.read_bytes() for file in workflows] == before
+
+
 @pytest.mark.parametrize(
     ("script", "arguments", "tool"),
     [
+        ("cluster.sh", ("pin",), "git"),
         *(("cluster.sh", ("up",), tool) for tool in ("kind", "kubectl", "helm", "docker")),
         ("cluster.sh", ("images",), "docker"),
         ("cluster.sh", ("deploy",), "helm"),
