@@ -3,22 +3,13 @@
 # Each step waits for the one before and may be repeated. MODE is knative (default) or standard.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=manifests/common.sh
+source manifests/common.sh
 # shellcheck source=manifests/versions.env
 source manifests/versions.env
 
 readonly MODE="${MODE:-knative}" NAME=weathervane REGISTRY=weathervane-registry PORT=5001
 readonly WAIT=600s TAG="${TAG:-0.1.0}"
-
-say() { printf '── %s\n' "$*"; }
-
-die() { printf 'error: %s\n' "$*" >&2; exit 2; }
-
-need() {
-  local tool
-  for tool in "$@"; do
-    command -v "$tool" > /dev/null || die "$tool is not on the PATH; see docs/kubernetes.md for what a local cluster needs"
-  done
-}
 
 k() { kubectl --context "kind-$NAME" "$@"; }
 
@@ -74,11 +65,14 @@ kserve() {
 }
 
 pipelines() {
-  local from="https://github.com/kubeflow/pipelines/manifests/kustomize"
+  local from="https://github.com/kubeflow/pipelines/manifests/kustomize" here=build/pipelines
   say "Kubeflow Pipelines $KUBEFLOW_PIPELINES"
   k apply --server-side -k "$from/cluster-scoped-resources?ref=$KUBEFLOW_PIPELINES"
   k wait --for=condition=established --timeout $WAIT crd/applications.app.k8s.io
-  k apply --server-side -k "$from/env/platform-agnostic?ref=$KUBEFLOW_PIPELINES"
+  mkdir -p $here
+  cp manifests/pipelines/workflow-defaults.yaml $here
+  sed "s/VERSION/$KUBEFLOW_PIPELINES/" manifests/pipelines/kustomization.yaml > $here/kustomization.yaml
+  k apply --server-side -k $here
   k wait --for=condition=Available --timeout $WAIT deployment --all --namespace kubeflow
 }
 

@@ -3,23 +3,14 @@
 # model, release a second one by canary under traffic, have a bad one taken back. Repeatable.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=manifests/common.sh
+source manifests/common.sh
 
 readonly NAME=weathervane NAMESPACE=weathervane MODEL=weather TAG="${TAG:-0.1.0}"
 readonly TAKEN_BACK=5
 export WEATHERVANE_IMAGE="localhost:5001/weathervane-pipeline:$TAG"
 work="$(mktemp -d)"
 forwards=()
-
-say() { printf '── %s\n' "$*"; }
-
-die() { printf 'error: %s\n' "$*" >&2; exit 2; }
-
-need() {
-  local tool
-  for tool in "$@"; do
-    command -v "$tool" > /dev/null || die "$tool is not on the PATH; see docs/kubernetes.md for what a local cluster needs"
-  done
-}
 
 # shellcheck disable=SC2329  # the trap calls it
 finish() {
@@ -38,6 +29,11 @@ forward() {
 
 secret() { k get secret "$1" --output "jsonpath={.data.$2}" | base64 -d; }
 
+train() {
+  weathervane pipeline submit training data=s3://weathervane/data/sample \
+    'architectures=[cnn-small]' "settings=@$1" --experiment e2e --wait
+}
+
 weathervane_here() { weathervane "$@" --namespace $NAMESPACE --context "kind-$NAME" --model $MODEL; }
 
 need kubectl weathervane python
@@ -46,6 +42,7 @@ forward $NAMESPACE weathervane-store 9000 9000
 forward $NAMESPACE weathervane-mlflow 5000 5000
 forward kubeflow ml-pipeline 8888 8888
 export WEATHERVANE_STORE_ENDPOINT=http://127.0.0.1:9000 MLFLOW_TRACKING_URI=http://127.0.0.1:5000
+export KF_PIPELINES_ENDPOINT=http://127.0.0.1:8888
 WEATHERVANE_STORE_ACCESS_KEY="$(secret weathervane-store MINIO_ROOT_USER)"
 WEATHERVANE_STORE_SECRET_KEY="$(secret weathervane-store MINIO_ROOT_PASSWORD)"
 MLFLOW_TRACKING_USERNAME="$(secret weathervane-mlflow MLFLOW_AUTH_ADMIN_USERNAME)"
@@ -56,16 +53,16 @@ export MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASSWORD
 say "pictures"
 weathervane data sample "$work/pictures" --pictures 300
 python -m tests.e2e upload "$work/pictures" data/sample
-weathervane pipeline compile --out "$work" --image "$WEATHERVANE_IMAGE"
 
 say "the first model, through Kubeflow Pipelines"
-python -m tests.e2e train "$work/training.yaml" http://127.0.0.1:8888 data/sample --seed 1
+train tests/e2e/settings.yaml
 weathervane_here rollout start challenger
 address="$(k get inferenceservice $MODEL --output 'jsonpath={.status.url}'):8080"
 python -m tests.e2e ask "$address" "$work/pictures"
 
 say "a second one, by canary under traffic"
-python -m tests.e2e train "$work/training.yaml" http://127.0.0.1:8888 data/sample --seed 2
+sed 's/seed: 1/seed: 2/' tests/e2e/settings.yaml > "$work/settings.yaml"
+train "$work/settings.yaml"
 python -m weathervane.local.traffic --address "$address" --model $MODEL \
   --pictures "$work/pictures" --rate 20 --out "$work/traffic.jsonl" &
 forwards+=($!)

@@ -1,4 +1,4 @@
-"""``weathervane pipeline …``: compile the pipelines, or run one of them on this machine."""
+"""``weathervane pipeline …``: compile the pipelines, or run one of them here or on a cluster."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,8 +21,10 @@ app = typer.Typer(
 
 def register(root: typer.Typer) -> None:
     """Join the command line."""
+    from pipelines.cluster_commands import register as register_cluster
     from pipelines.demo.commands import register as register_demo
 
+    register_cluster(app)
     root.add_typer(app, name="pipeline")
     register_demo(root)
 
@@ -36,7 +38,7 @@ def compile_(
     ] = "",
 ) -> None:
     """Compile the pipelines to the YAML that Kubeflow Pipelines takes."""
-    _require_kfp()
+    require_kfp()
     from components.image import IMAGE
     from pipelines.compile import compile_all
 
@@ -66,7 +68,7 @@ def run(
     model: Annotated[str, typer.Option(help="The registered model.")] = "weather",
 ) -> None:
     """Run the training pipeline here; exits with 4 when the gate refuses every candidate."""
-    _require_kfp()
+    require_kfp()
     from pipelines.run import run_training
     from weathervane import config
 
@@ -102,7 +104,7 @@ def release(
     who: Annotated[str, typer.Option(help="Who releases, for the record.")] = "weathervane-release",
 ) -> None:
     """Run the release pipeline here: promoted (0) or taken back (5)."""
-    _require_kfp()
+    require_kfp()
     from pipelines.releasing import run_release
     from weathervane import config
     from weathervane.local.platform import Platform
@@ -157,7 +159,8 @@ def _show(result: "PipelineResult", model: str) -> None:
         console.print("the gate refused every candidate: nothing was registered")
 
 
-def _require_kfp() -> None:
+def require_kfp() -> None:
+    """Say what to install where kfp is not."""
     from importlib.util import find_spec
 
     if find_spec("kfp") is None:

@@ -8,7 +8,6 @@ raised, as if it had been called here. Whatever happens, no process is left.
 import errno
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 from uuid import uuid4
 
-from weathervane import errors
+from pipelines.failures import as_raised
 from weathervane.errors import PlatformError, WeathervaneError
 from weathervane.folders import forget_old_runs
 
@@ -141,10 +140,8 @@ def _runner(
 
 def _error_of(step: str, code: int, told: str, log: Path) -> WeathervaneError:
     """What the step raised, when it is an error of ours; otherwise where to read about it."""
-    ours = re.fullmatch(r"weathervane\.errors\.(\w+): (.*)", told)
-    kind = getattr(errors, ours[1], None) if ours else None
-    if ours and isinstance(kind, type) and issubclass(kind, WeathervaneError):
-        return kind(ours[2])
+    if raised := as_raised(told):
+        return raised
     if f"[Errno {errno.ENOSPC}]" in told:
         return PlatformError(f"no room left on the disk for step {step} in {log.parent}")
     reason = told or f"ended with code {code}"

@@ -5,6 +5,7 @@ from kfp import dsl
 from components.image import IMAGE
 from components.resolve import resolve
 from components.roll_out import roll_out
+from components.rolled_back import rolled_back
 from components.smoke_test import smoke_test
 from components.take_back import take_back
 from components.verify import verify
@@ -53,3 +54,7 @@ def release_pipeline(  # noqa: PLR0917 - arguments have names in kfp
         # The alias, the store and the traffic change without an argument changing.
         for task in (resolved, verified, smoked, rolled):
             task.set_caching_options(enable_caching=False)
+        with dsl.If(rolled.outputs["Output"] == False):  # noqa: E712 - compiled, not evaluated
+            rolled_back(digest=digest, summary=rolled.outputs["summary"]).set_caching_options(
+                enable_caching=False
+            )

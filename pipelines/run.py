@@ -78,11 +78,11 @@ def run_training(
     """
     arguments = {
         "data": data if is_address(data) else str(Path(data).absolute()),
-        "architectures": _checked_architectures(architectures),
-        "image_size": _checked_size(image_size),
+        "architectures": checked_architectures(architectures),
+        "image_size": checked_size(image_size),
         "weights": _checked_weights(weights),
         "settings": dict(settings or {}),
-        "model": _checked_name(model),
+        "model": checked_name(model),
     }
     config.from_mapping(config.PipelineSettings, arguments["settings"], "settings")
     pages: dict[str, Path] = {}
@@ -115,7 +115,8 @@ def run_training(
     )
 
 
-def _checked_architectures(names: Sequence[str]) -> list[str]:
+def checked_architectures(names: Sequence[str]) -> list[str]:
+    """The names, each once and known."""
     unknown = [name for name in names if name not in ARCHITECTURES]
     if unknown or not names:
         raise UsageError(
@@ -127,7 +128,8 @@ def _checked_architectures(names: Sequence[str]) -> list[str]:
     return list(names)
 
 
-def _checked_size(size: int) -> int:
+def checked_size(size: int) -> int:
+    """The size, when a model can have it."""
     if not 32 <= size <= 512:
         raise UsageError(f"the image size must be from 32 to 512 pixels, got {size}")
     return size
@@ -141,7 +143,8 @@ def _checked_weights(weights: str | None) -> str:
     return str(Path(weights).absolute())
 
 
-def _checked_name(model: str) -> str:
+def checked_name(model: str) -> str:
+    """The name, when a model can have it."""
     kind = get_type_hints(Description, include_extras=True)["model"]
     try:
         return str(TypeAdapter(kind).validate_python(model))

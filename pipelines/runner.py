@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from pipelines.failures import last_error
+
 
 def main() -> None:
     """Run the pipeline that standard input describes; exit 1 when it fails."""
@@ -38,7 +40,13 @@ def main() -> None:
     # whole pipelines fail when this name goes.
     subprocess_task_handler.run_local_subprocess = run_step
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=job["folder"])
-    components.load_component_from_file(job["definition"])(**job["arguments"])
+    pipeline = components.load_component_from_file(job["definition"])
+    # Tries are a cluster's: here whoever waits sees the failure at once, and can try again.
+    spec = pipeline.pipeline_spec
+    for dag in (spec.root.dag, *(one.dag for one in spec.components.values())):
+        for task in dag.tasks.values():
+            task.ClearField("retry_policy")
+    pipeline(**job["arguments"])
 
 
 class _Events:
@@ -84,7 +92,7 @@ def _run_step(command: Sequence[str], env: dict[str, str], events: _Events) -> i
         code=process.returncode,
         seconds=time.monotonic() - began,
         outputs=_outputs(task) if process.returncode == 0 else {},
-        error=_last_error(complaints),
+        error=last_error(complaints),
     )
     return process.returncode
 
@@ -110,15 +118,6 @@ def _outputs(task: dict[str, Any]) -> dict[str, Any]:
     values = json.loads(written.read_text(encoding="utf-8")) if written.exists() else {}
     paths = {name: one["artifacts"][0]["uri"] for name, one in outputs.get("artifacts", {}).items()}
     return {**paths, **values.get("parameterValues", {})}
-
-
-def _last_error(complaints: Sequence[str]) -> str:
-    """The line that ends the last traceback, ``module.Error: message``; empty without one."""
-    for number in range(len(complaints) - 1, -1, -1):
-        if complaints[number].startswith("Traceback (most recent call last)"):
-            ends = (line for line in complaints[number + 1 :] if line and not line[0].isspace())
-            return next(ends, "")
-    return ""
 
 
 def _end_with_parent() -> None:

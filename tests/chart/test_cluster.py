@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.chart.rendering import ROOT
-from weathervane.config import from_mapping, read_yaml
+from weathervane.config import PipelineSettings, from_mapping, read_yaml
 from weathervane.rollout.plan import Plan
 
 # A tool that writes down what it is asked, and answers as its kind would.
@@ -28,14 +28,16 @@ case "${0##*/} $*" in
   *"port-forward"*) exec sleep 60 ;;
   "python -m weathervane.local.traffic"*) exec sleep 60 ;;
   "python -m tests.e2e spoil") echo bad0 ;;
+  "docker buildx imagetools inspect"*) echo "sha256:digest-of-$4" ;;
+  "git ls-remote"*) printf 'of-the-tag\t%s\nof-the-commit\t%s^{}\n' "$4" "$4" ;;
   "weathervane rollout start bad0"*) exit "${BAD_ENDS:-5}" ;;
 esac
 case "$*" in *" -f -"* | *" -i "*) cat > /dev/null ;; esac
 """
-TOOLS = ("kind", "kubectl", "helm", "docker", "weathervane", "python")
+TOOLS = ("kind", "kubectl", "helm", "docker", "weathervane", "python", "git")
 # What the scripts use of any system.
 SYSTEM = ("bash", "sed", "grep", "cut", "sort", "tail", "dirname", "mktemp", "rm", "base64", "cp")
-SYSTEM = (*SYSTEM, "cat", "touch", "sleep", "printf", "env")
+SYSTEM = (*SYSTEM, "cat", "touch", "sleep", "printf", "env", "mkdir")
 
 
 class Walk:
@@ -96,7 +98,7 @@ ORDER = {
         "kserve oci://ghcr.io/kserve/charts/kserve-resources --version v0.20.0",
         "cluster-scoped-resources?ref=2.17.0",
         "wait --for=condition=established --timeout 600s crd/applications.app.k8s.io",
-        "env/platform-agnostic?ref=2.17.0",
+        "apply --server-side -k build/pipelines",
         "wait --for=condition=Available --timeout 600s deployment --all --namespace kubeflow",
     ],
     "standard": [
@@ -110,7 +112,7 @@ ORDER = {
         "apply --server-side -f manifests/standard/gateway.yaml",
         "cluster-scoped-resources?ref=2.17.0",
         "wait --for=condition=established --timeout 600s crd/applications.app.k8s.io",
-        "env/platform-agnostic?ref=2.17.0",
+        "apply --server-side -k build/pipelines",
         "wait --for=condition=Available --timeout 600s deployment --all --namespace kubeflow",
     ],
 }
@@ -125,6 +127,16 @@ def test_the_platform_is_installed_in_order_each_step_after_the_one_before(walk:
     assert len(told) == len(ORDER[mode]), told
     for line, wanted in zip(told, ORDER[mode], strict=True):
         assert wanted in line
+
+
+def test_pipelines_are_kubeflows_own_at_its_version_and_one_change_of_ours(walk: Walk):
+    walk.run("cluster.sh", "up")
+
+    made = yaml.safe_load((ROOT / "build" / "pipelines" / "kustomization.yaml").read_text())
+    (resource,) = made["resources"]
+    assert resource.endswith("/pipelines/manifests/kustomize/env/platform-agnostic?ref=2.17.0")
+    for patch in made["patches"]:
+        assert (ROOT / "build" / "pipelines" / patch["path"]).exists()
 
 
 def test_a_second_walk_makes_no_second_cluster_or_registry_and_repeats_the_rest(walk: Walk):
@@ -176,21 +188,23 @@ def test_the_whole_way_trains_releases_asks_and_has_a_bad_model_taken_back(walk:
     done = walk.run("e2e.sh")
 
     assert done.returncode == 0, done.stderr
-    acts = walk.told("^python -m tests", "^weathervane rollout", r"^python .*traffic")
+    acts = walk.told("^python", "^weathervane (rollout|pipeline)")
     short = [" ".join(line.split()[:4]) for line in acts]
     # It runs beside the second release.
     short.remove("python -m weathervane.local.traffic --address")
     assert short == [
         "python -m tests.e2e upload",
-        "python -m tests.e2e train",
+        "weathervane pipeline submit training",
         "weathervane rollout start challenger",
         "python -m tests.e2e ask",
-        "python -m tests.e2e train",
+        "weathervane pipeline submit training",
         "weathervane rollout start challenger",
         "python -m tests.e2e spoil",
         "weathervane rollout start bad0",
         "python -m tests.e2e ask",
     ]
+    assert len({line for line in acts if "pipeline submit" in line}) == 2  # with another seed
+    assert all(line.endswith("--wait") for line in acts if "pipeline submit" in line)
 
 
 def test_a_bad_model_that_is_not_taken_back_is_a_failure(walk: Walk):
@@ -200,9 +214,33 @@ def test_a_bad_model_that_is_not_taken_back_is_a_failure(walk: Walk):
     assert "a bad model was to be taken back (code 5), the rollout ended with 0" in done.stderr
 
 
+def test_pin_looks_up_every_image_and_action_and_changes_nothing(walk: Walk):
+    workflows = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+    before = [file.read_bytes() for file in workflows]
+    used = {
+        found
+        for file in workflows
+        for found in re.findall(r"uses: ([\w./-]+)@\S+ # (\S+)", file.read_text())
+    }
+
+    done = walk.run("cluster.sh", "pin")
+
+    assert done.returncode == 0, done.stderr
+    node, registry, *actions = done.stdout.splitlines()
+    assert re.fullmatch(r"kindest/node:v[\d.]+@sha256:digest-of-kindest/node:v[\d.]+", node)
+    assert registry == "registry:3@sha256:digest-of-registry:3"
+    # A tag that is an object of its own names a commit; that one is what a workflow pins.
+    assert actions == sorted(f"{action} {tag} of-the-commit" for action, tag in used)
+    asked = walk.told("^git")
+    assert len(asked) == len(used) >= 7
+    assert all(re.search(r"https://github.com/[\w-]+/[\w-]+ v", line) for line in asked)
+    assert [file.read_bytes() for file in workflows] == before
+
+
 @pytest.mark.parametrize(
     ("script", "arguments", "tool"),
     [
+        ("cluster.sh", ("pin",), "git"),
         *(("cluster.sh", ("up",), tool) for tool in ("kind", "kubectl", "helm", "docker")),
         ("cluster.sh", ("images",), "docker"),
         ("cluster.sh", ("deploy",), "helm"),
@@ -267,8 +305,14 @@ def test_every_version_stands_in_one_file():
         assert not [number for number in numbers if number in file.read_text()], file
 
 
-def test_the_plan_of_the_whole_way_is_one():
-    from_mapping(Plan, read_yaml(ROOT / "tests" / "e2e" / "plan.yaml"), "plan.yaml")
+def test_plan_and_settings_of_the_whole_way_are_some():
+    e2e = ROOT / "tests" / "e2e"
+    from_mapping(Plan, read_yaml(e2e / "plan.yaml"), "plan.yaml")
+
+    # What the script's sed changes for the second training.
+    assert read_yaml(e2e / "settings.yaml")["train"]["seed"] == 1
+    assert "seed: 1" in (e2e / "settings.yaml").read_text()
+    from_mapping(PipelineSettings, read_yaml(e2e / "settings.yaml"), "settings.yaml")
 
 
 def test_the_ports_of_cluster_gateway_and_script_are_one():

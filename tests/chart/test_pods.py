@@ -73,33 +73,104 @@ def test_the_job_of_a_rollout_is_restricted():
     assert restricted.faults(job["spec"]["template"]["spec"]) == []
 
 
+# A step's container as Kubeflow Pipelines 2.17 compiles it for Argo: argocompiler/container.go,
+# addContainerExecutorTemplate, and security_context.go, applyUserContainerSecurityContext.
+COMPILED: dict[str, Any] = {
+    "name": "main",
+    "securityContext": {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    },
+    "volumeMounts": [
+        {"name": path.strip("/."), "mountPath": path}
+        for path in ("/kfp-launcher", "/gcs", "/s3", "/minio", "/.local", "/.cache", "/.config")
+    ]
+    # Argo's own: workflow/controller/workflowpod.go, volumeMountVarArgo.
+    + [{"name": "var-run-argo", "mountPath": "/var/run/argo"}],
+}
+TMP = "/tmp"  # noqa: S108  of a pod
+# Where a step's container writes, and who writes there.
+WRITTEN = {
+    "/var/run/argo/ctr/main": "Argo's emissary: exit code, outputs (cmd/argoexec)",
+    f"{TMP}/kfp_outputs/output_metadata.json": "kfp's executor (component/launcher_v2.go)",
+    f"{TMP}/kfp/outputs/Output": "kfp's executor: values of parameters",
+    "/minio/bucket/v2/artifacts/data": "the launcher: artifacts (LocalPathForURI)",
+    "/s3/bucket/v2/artifacts/data": "the launcher, where the store is S3",
+    f"{TMP}/program/ephemeral_component.py": "the component's own shell: mktemp -d",
+    f"{TMP}/ca-bundle-x.crt": "the launcher, with a certificate of yours",
+    f"{TMP}/.keras": "libraries at home: the image's HOME is /tmp",
+    f"{TMP}/pictures": "our steps' temporary folders",
+    f"{TMP}/outputs/pod-spec-patch": "Kubeflow's driver, whose container is `main` as well",
+}
+
+
+def workflow_patch() -> dict[str, Any]:
+    """What our cluster's workflow controller changes in every pod of a workflow."""
+    file = yaml.safe_load((ROOT / "manifests/pipelines/workflow-defaults.yaml").read_text())
+    defaults = yaml.safe_load(file["data"]["workflowDefaults"])
+    return yaml.safe_load(defaults["spec"]["podSpecPatch"])
+
+
+def patched(pod: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    """As Argo patches it: strategic merge, which knows containers by name, mounts by path.
+
+    workflow/util/util.go, ApplyPodSpecPatch: the workflow's patch, then the template's.
+    """
+    pod = deepcopy(pod)
+    # A container that a pod does not have would come into being without an image.
+    assert {one["name"] for one in patch["containers"]} == {
+        one["name"] for one in pod["containers"]
+    }
+    assert set(patch) <= {"containers", "volumes"}
+    for container, change in zip(pod["containers"], patch["containers"], strict=True):
+        container.setdefault("securityContext", {}).update(change.get("securityContext", {}))
+        container.setdefault("volumeMounts", []).extend(change.get("volumeMounts", ()))
+    pod.setdefault("volumes", []).extend(patch.get("volumes", ()))
+    return pod
+
+
 @pytest.mark.parametrize("name", ["training", "release"])
-def test_the_pods_of_pipeline_steps_are_restricted_as_far_as_kubeflow_lets_us(name: str):
+def test_the_pods_of_pipeline_steps_are_restricted_and_cannot_write_to_their_image(name: str):
     spec, platform = yaml.safe_load_all((ROOT / f"pipelines/{name}.yaml").read_text())
     executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
 
     assert set(executors) == set(spec["deploymentSpec"]["executors"])
     for executor in executors.values():
         ours = executor["securityContext"]
-        pod = {
+        step = {
             "containers": [
                 {
                     "name": "main",
                     "securityContext": {
-                        # What Kubeflow Pipelines 2.17 sets itself (kfp-kubernetes,
-                        # set_security_context).
-                        "allowPrivilegeEscalation": False,
-                        "capabilities": {"drop": ["ALL"]},
-                        "seccompProfile": {"type": "RuntimeDefault"},
                         "runAsNonRoot": ours["runAsNonRoot"],
                         "runAsUser": int(ours["runAsUser"]),
                     },
                 }
             ]
         }
+        pod = patched(patched({"containers": [COMPILED]}, workflow_patch()), step)
 
-        # It has no field for a read-only root, and its launcher writes to it.
-        assert restricted.faults(pod) == ["main: readOnlyRootFilesystem is not true"]
+        assert restricted.faults(pod) == []
+
+
+@pytest.mark.parametrize("path", WRITTEN)
+def test_what_a_step_writes_it_writes_to_a_volume(path: str):
+    (container,) = patched({"containers": [COMPILED]}, workflow_patch())["containers"]
+    mounts = [one["mountPath"] for one in container["volumeMounts"]]
+
+    assert len(set(mounts)) == len(mounts)
+    assert [one for one in mounts if path.startswith(f"{one}/")], WRITTEN[path]
+
+
+def test_kubeflows_own_settings_of_workflows_stay():
+    file = yaml.safe_load((ROOT / "manifests/pipelines/workflow-defaults.yaml").read_text())
+    spec = yaml.safe_load(file["data"]["workflowDefaults"])["spec"]
+
+    # manifests/kustomize/third-party/argo/base/workflow-controller-configmap-patch.yaml of 2.17.0
+    assert spec["templateDefaults"] == {"retryStrategy": {"limit": "2", "retryPolicy": "OnError"}}
+    assert set(spec["ttlStrategy"].values()) == {3600}
+    assert set(spec) == {"ttlStrategy", "templateDefaults", "podSpecPatch"}
 
 
 @pytest.mark.parametrize("name", ["training", "release"])

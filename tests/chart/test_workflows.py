@@ -55,7 +55,7 @@ def test_every_make_target_that_is_called_is_there():
         for target in line.split()
     }
 
-    assert {"check", "test", "e2e", "canary"} <= called
+    assert {"check", "test", "e2e", "canary", "check-api", "scan-code", "audit"} <= called
     assert called <= TARGETS
 
 

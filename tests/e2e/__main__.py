@@ -21,27 +21,6 @@ def upload(folder: Path, prefix: str) -> None:
     print(Store(store_from_environment()).upload_folder(folder, prefix))
 
 
-def train(definition: Path, endpoint: str, prefix: str, seed: int) -> None:
-    """Run the training pipeline on Kubeflow Pipelines and wait for its end."""
-    from kfp import Client
-
-    settings = {
-        "gate": {"min_accuracy": 0.3, "min_macro_f1": 0.2, "min_class_recall": 0.0},
-        "train": {"seed": seed, "epochs": 6},
-    }
-    data = Store(store_from_environment()).uri(prefix)
-    client = Client(host=endpoint)
-    run = client.create_run_from_pipeline_package(
-        str(definition),
-        arguments={"data": data, "architectures": ["cnn-small"], "settings": settings},
-        enable_caching=False,
-        experiment_name="e2e",
-    )
-    ended = client.wait_for_run_completion(run.run_id, timeout=3600)
-    if ended.state != "SUCCEEDED":
-        sys.exit(f"error: the pipeline's run {run.run_id} ended as {ended.state}")
-
-
 def ask(address: str, folder: Path) -> None:
     """Send V2 requests through the gateway; every one must be answered."""
     from weathervane.client import classify
@@ -79,17 +58,12 @@ def main(arguments: Sequence[str]) -> None:
     one = acts.add_parser("upload")
     one.add_argument("folder", type=Path)
     one.add_argument("prefix")
-    one = acts.add_parser("train")
-    one.add_argument("definition", type=Path)
-    one.add_argument("endpoint")
-    one.add_argument("prefix")
-    one.add_argument("--seed", type=int, default=0)
     one = acts.add_parser("ask")
     one.add_argument("address")
     one.add_argument("folder", type=Path)
     acts.add_parser("spoil")
     told = vars(parser.parse_args(arguments))
-    {"upload": upload, "train": train, "ask": ask, "spoil": spoil}[told.pop("act")](**told)
+    {"upload": upload, "ask": ask, "spoil": spoil}[told.pop("act")](**told)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """What goes into the image: exactly its requirements serve, and its files say what they should."""
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +10,9 @@ import pytest
 import yaml
 
 from predictor.__main__ import parse
+from tests.images import ROOT, install
 from weathervane.registry.package import Package
 
-ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "predictor" / "Dockerfile").read_text()
 LEFT_OUT = ("tensorflow", "keras", "kfp", "mlflow", "sklearn", "scipy", "pyarrow", "pytest")
 
@@ -21,24 +20,7 @@ LEFT_OUT = ("tensorflow", "keras", "kfp", "mlflow", "sklearn", "scipy", "pyarrow
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Python with what `predictor/Dockerfile` puts into its default image, and nothing else."""
-    folder = tmp_path_factory.mktemp("image")
-    environment, code = folder / "environment", folder / "code"
-    uv = Path(sys.executable).with_name("uv")
-    code.mkdir()
-    # What .dockerignore lets through.
-    for name in ("weathervane", "predictor"):
-        shutil.copytree(ROOT / name, code / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, code)
-    python = environment / "bin" / "python"
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
-    into = ("--quiet", "--python", str(python))
-    requirements = ROOT / "requirements" / "predictor.txt"
-    subprocess.run([uv, "pip", "sync", *into, "--require-hashes", requirements], check=True)
-    subprocess.run(
-        [uv, "pip", "install", *into, "--no-deps", "--no-build-isolation", code], check=True
-    )
-    return python
+    return install(tmp_path_factory.mktemp("image"), "predictor.txt", "weathervane", "predictor")
 
 
 def bare(python: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -1,13 +1,12 @@
 """The image of pipelines without Docker: exactly its requirements, and nothing else of ours."""
 
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.images import install
+
 COMMANDS = [
     ("-m", "weathervane.install", "--help"),
     ("-m", "weathervane.cli", "rollout", "drive", "--help"),
@@ -20,22 +19,8 @@ COMMANDS = [
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("image")
-    environment, code = folder / "environment", folder / "code"
-    code.mkdir()
-    for name in ("weathervane", "components", "pipelines", "predictor"):
-        shutil.copytree(ROOT / name, code / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, code)
-    uv, python = Path(sys.executable).with_name("uv"), environment / "bin" / "python"
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
-    into = ("--quiet", "--python", str(python))
-    requirements = ROOT / "requirements" / "pipeline.txt"
-    subprocess.run([uv, "pip", "sync", *into, "--require-hashes", requirements], check=True)
-    subprocess.run(
-        [uv, "pip", "install", *into, "--no-deps", "--no-build-isolation", code], check=True
-    )
-    return python
+    rooms = ("weathervane", "components", "pipelines", "predictor")
+    return install(tmp_path_factory.mktemp("image"), "pipeline.txt", *rooms)
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)

@@ -10,7 +10,7 @@ import io
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,9 @@ from tests.kserve.node import kubeconfig
 from tests.platform.cluster import Cluster
 from tests.wiring.nodes import Node, await_answer, decoded, free_port, pods_of
 from weathervane.client import encode_request
-from weathervane.config import StoreConfig
 from weathervane.data.scenes import write_sample
 from weathervane.errors import TrackingError
 from weathervane.registry.package import Package
-from weathervane.registry.store import Store
 from weathervane.registry.versions import CHALLENGER, CHAMPION
 
 SECRET = "v1/secrets"
@@ -263,7 +261,6 @@ def in_the_role(installed: Installation, secret: str, code: str) -> str:
 
 RESOLVE = f"""
 from weathervane.config import store_from_environment, tracking_uri
-from weathervane.registry.store import Store
 from weathervane.registry.versions import Registry
 from weathervane.rollout.release import fetch_probes, resolve
 registry, store = Registry(tracking_uri()), Store(store_from_environment())
@@ -414,22 +411,3 @@ def test_no_secret_is_in_a_log_a_manifest_a_pipeline_or_mlflow(
 
     leaks = [where for where, found in places.items() for one in hidden if one in found]
     assert leaks == []
-
-
-def test_the_store_keeps_packages_as_the_contract_says(installed: Installation, tmp_path: Path):
-    root = installed.secrets["weathervane-store"]
-    config = StoreConfig(
-        endpoint=f"http://127.0.0.1:{installed.node.store}",
-        access_key=root["MINIO_ROOT_USER"],
-        secret_key=root["MINIO_ROOT_PASSWORD"],
-    )
-    store = Store(replace(config, bucket="another"))
-    store.ensure_bucket()
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "package.json").write_text("{}")
-
-    store.upload_folder(tmp_path / "in", "models/weather/d")
-    store.download_folder("models/weather/d", tmp_path / "out")
-
-    assert (tmp_path / "out" / "package.json").read_text() == "{}"
-    assert not store.exists("models/weather/absent")
