@@ -27,7 +27,8 @@ def training_pipeline(  # noqa: PLR0917 - arguments have names in kfp
         data: a folder of class folders, or ``s3://bucket/prefix`` in the store.
         architectures: what to train, each once.
         image_size: pixels a side of what the models see.
-        settings: sections ``validation``, ``split``, ``train`` and ``gate``.
+        settings: sections ``validation``, ``split``, ``train``, ``evaluation`` and
+            ``gate``.
         model: the registered model, which has the name of the service.
         weights: for the backbones: a file, "imagenet", or nothing for random ones.
     """
@@ -46,6 +47,7 @@ def training_pipeline(  # noqa: PLR0917 - arguments have names in kfp
     # One Collected for each consumer: compiling changes the object.
     evaluated = evaluate(
         data=data,
+        settings=settings,
         model=model,
         manifest=prepared.outputs["manifest"],
         dataset=dataset,

@@ -32,7 +32,7 @@ from weathervane.training.record import TrainingRecord
 PICTURES, PIXELS = 100, 48
 SETTINGS = {
     "train": {"epochs": 4},
-    "gate": {"min_accuracy": 0.0, "min_macro_f1": 0.0, "min_class_recall": 0.0},
+    "gate": {"min_accuracy": 0.0, "min_macro_f1": 0.0, "min_class_recall": 0.0, "max_ece": 1.0},
 }
 
 
@@ -94,7 +94,7 @@ def chain(
             candidate=new("candidate", dsl.Model),
         )
         returned["runs"] = evaluate.python_func(
-            data=given["data"],
+            **given,
             model="weather",
             manifest=made["manifest"],
             dataset=made["dataset"],
@@ -216,6 +216,7 @@ def test_a_champion_of_another_size_answers_the_same_pictures(chain: Chain, tmp_
     )
     evaluate.python_func(
         data=data,
+        settings=SETTINGS,
         model="weather",
         manifest=chain.artifacts["manifest"],
         dataset=dataset,

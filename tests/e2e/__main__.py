@@ -26,7 +26,7 @@ def train(definition: Path, endpoint: str, prefix: str, seed: int) -> None:
     from kfp import Client
 
     settings = {
-        "gate": {"min_accuracy": 0.3, "min_macro_f1": 0.2, "min_class_recall": 0.0},
+        "gate": {"min_accuracy": 0.3, "min_macro_f1": 0.2, "min_class_recall": 0.0, "max_ece": 1.0},
         "train": {"seed": seed, "epochs": 6},
     }
     data = Store(store_from_environment()).uri(prefix)

@@ -21,8 +21,9 @@ from weathervane.data.probes import read_probes
 from weathervane.data.report import Report
 from weathervane.errors import DataError, PackageError, UsageError
 from weathervane.evaluation.contest import Contest
+from weathervane.evaluation.evaluation import Evaluation
 from weathervane.evaluation.judgements import read_judgement
-from weathervane.evaluation.metrics import ClassFigures, Evaluation, Figures
+from weathervane.evaluation.metrics import ClassFigures, Figures
 from weathervane.registry.package import DESCRIPTION, Description, seal
 from weathervane.registry.store import Store
 from weathervane.training.record import Curves, TrainingRecord

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from weathervane.config import GateConfig, TrainConfig
+from weathervane.evaluation.evaluation import Evaluation
 from weathervane.evaluation.gate import choose
-from weathervane.evaluation.metrics import Evaluation, measure
+from weathervane.evaluation.metrics import measure
 from weathervane.evaluation.report import write_comparison
 from weathervane.training.record import Curves, TrainingRecord
 
@@ -18,8 +19,8 @@ CLASSES = ("<b>fog</b>", "verschneit ❄")
 def evaluation(name: str, wrong: int) -> Evaluation:
     labels = np.arange(40) % 2
     predicted = np.where(np.arange(40) < wrong, 1 - labels, labels)
-    probabilities = np.full((40, 2), 0.2)
-    probabilities[np.arange(40), predicted] = 0.8
+    probabilities = np.full((40, 2), 0.1)
+    probabilities[np.arange(40), predicted] = 0.9
     return Evaluation(
         name=name,
         data_digest="d" * 64,
