@@ -73,6 +73,7 @@ def training_pipeline(  # noqa: PLR0917 - arguments have names in kfp
             dataset=dataset,
             judgement=judged.outputs["judgement"],
             page=judged.outputs["page"],
+            card=packaged.outputs["card"],
         )
         registered = register(
             model=model,

@@ -111,12 +111,14 @@ def chain(
             page=new("comparison", dsl.HTML),
             figures=new("gate figures", dsl.Metrics),
             confusion=new("confusion", dsl.ClassificationMetrics),
+            roc=new("roc", dsl.ClassificationMetrics),
         )
         returned["digest"] = package.python_func(
             model="weather",
             chosen=made["chosen"],
             judgement=made["judgement"],
             package=new("package", dsl.Model),
+            card=new("card", dsl.Markdown),
         )
         returned["uri"] = upload.python_func(
             digest=returned["digest"],
@@ -124,6 +126,7 @@ def chain(
             dataset=made["dataset"],
             judgement=made["judgement"],
             page=made["comparison"],
+            card=made["card"],
         )
         for attempt in ("version", "version again"):
             returned[attempt] = register.python_func(
@@ -172,6 +175,18 @@ def test_the_package_in_the_store_is_the_one_that_was_made(chain: Chain, tmp_pat
     assert found.size == PIXELS
     (measured,) = Contest.read(chain.path("contest")).candidates
     assert found.metrics["test_accuracy"] == pytest.approx(measured.figures.accuracy, abs=1e-4)
+
+
+def test_the_package_has_a_card_beside_it(chain: Chain):
+    digest = chain.returned["digest"]
+
+    card = chain.path("card").read_text(encoding="utf-8")
+
+    assert digest in card
+    assert chain.artifacts["dataset"].metadata["data_digest"] in card
+    assert chain.store.read(f"evaluations/{digest}/model-card.md").decode() == card
+    page = chain.store.read(f"evaluations/{digest}/model-card.html").decode()
+    assert f"<code>{digest}</code>" in page
 
 
 def test_a_step_that_is_repeated_registers_one_version(chain: Chain):

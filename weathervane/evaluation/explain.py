@@ -147,7 +147,9 @@ def gradients_of(model: SavedModel) -> Gradients | None:
 
 def _painted(picture: NDArray[np.uint8], heat: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Where the class gained, over the picture in grey."""
-    smooth = cv2.GaussianBlur(np.maximum(heat, 0), (0, 0), picture.shape[0] / 40)
+    # Broken weights may leave an answer a number and its gradient none.
+    gained = np.nan_to_num(np.maximum(heat, 0), nan=0.0, posinf=0.0)
+    smooth = cv2.GaussianBlur(gained, (0, 0), picture.shape[0] / 40)
     strength = np.clip(smooth / max(float(np.quantile(smooth, 0.99)), 1e-12), 0, 1)
     colours = cv2.applyColorMap((strength * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None]
