@@ -7,6 +7,7 @@ SavedModel for its figures, the engine that serves for everything that is about 
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,7 @@ def evaluate(
     if not len(labels):
         raise DataError(f"there are no test pictures in {dataset.folder}")
     classify = SavedModel(model)
-    reference = _tempered(_in_batches(classify), temperature)
+    reference = _tempered(partial(answer_in_batches, classify), temperature)
     single: Answer = classify
     served = reference
     if litert:
@@ -113,13 +114,11 @@ def parity(reference: NDArray[np.float32], served: NDArray[np.float32]) -> Parit
     )
 
 
-def _in_batches(classify: SavedModel) -> Answer:
-    def answer(pictures: Pictures) -> NDArray[np.float32]:
-        starts = range(0, len(pictures), _BATCH)
-        parts = [classify(np.ascontiguousarray(pictures[at : at + _BATCH])) for at in starts]
-        return np.concatenate(parts)
-
-    return answer
+def answer_in_batches(answer: Answer, pictures: Pictures) -> NDArray[np.float32]:
+    """Probabilities [n, classes] of however many pictures, a few at a time."""
+    starts = range(0, len(pictures), _BATCH)
+    parts = [answer(np.ascontiguousarray(pictures[at : at + _BATCH])) for at in starts]
+    return np.concatenate(parts)
 
 
 def _tempered(answer: Answer, temperature: float) -> Answer:

@@ -51,7 +51,7 @@ def explain(
         probabilities: float32 [n, classes], the model's.
         classes: names, in the order of the probabilities.
         number: how many; less when fewer pictures have an answer, none when the graph does not
-            begin by making numbers of the pixels.
+            begin by making numbers of the pixels, or rounds them later.
     """
     shares = settle(probabilities)
     answered = np.flatnonzero(np.isfinite(probabilities).all(axis=1))
@@ -111,7 +111,10 @@ def _choose(
 
 
 def gradients_of(model: SavedModel) -> Gradients | None:
-    """The gradient with respect to pixels as numbers, where the graph makes them of bytes."""
+    """The gradient with respect to pixels as numbers, where the graph makes them of bytes.
+
+    None when it does not, or makes bytes of them again.
+    """
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2,
@@ -141,7 +144,10 @@ def gradients_of(model: SavedModel) -> Gradients | None:
         (gradient,) = tf.gradients(probabilities[:, said], pixels)
         return gradient
 
-    traced = tf.function(run)
+    pixels = tf.TensorSpec(image.shape, tf.float32)
+    traced = tf.function(run).get_concrete_function(pixels, tf.TensorSpec((), tf.int32))
+    if traced.structured_outputs is None:
+        return None
     return lambda pixels, said: traced(tf.constant(pixels), tf.constant(said)).numpy()
 
 
