@@ -93,6 +93,10 @@ bench-threads: setup ## How many threads the predictor should have on this machi
 bench-judgement: setup ## The judgement on made-up traffic: false alarms, what is found; PART=equal, …
 	@$(PY) -m tests.bench.judgement $(if $(PART),--part $(PART))
 
+.PHONY: bench-gate
+bench-gate: setup ## The gate against bad models and honest ones, 20 seeds each; PART=predictions or packages
+	@$(PY) -m tests.bench.gate $(if $(PART),--part $(PART))
+
 .PHONY: soak-kill
 soak-kill: setup ## A rollout killed at 20 seeded moments and started again
 	@$(PY) -m tests.soak.kills

@@ -8,6 +8,7 @@ from components.image import IMAGE
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def evaluate(
     data: str,
+    settings: dict,
     model: str,
     manifest: dsl.Input[dsl.Artifact],
     dataset: dsl.Input[dsl.Dataset],
@@ -26,6 +27,7 @@ def evaluate(
     from weathervane.registry import lineage
     from weathervane.registry.store import Store
 
+    chosen = config.from_mapping(config.PipelineSettings, settings, "settings")
     registry, store = lineage.connect(), Store(config.store_from_environment())
     folders = {one.metadata["architecture"]: Path(one.path) for one in candidates}
     with TemporaryDirectory() as scratch:
@@ -35,6 +37,7 @@ def evaluate(
             Dataset.open(Path(dataset.path)),
             manifest=Manifest.read(Path(manifest.path)),
             data=data,
+            config=chosen.evaluation,
             progress=print,
         )
     held.write(Path(contest.path))

@@ -15,6 +15,7 @@ def gate(
     page: dsl.Output[dsl.HTML],
     figures: dsl.Output[dsl.Metrics],
     confusion: dsl.Output[dsl.ClassificationMetrics],
+    roc: dsl.Output[dsl.ClassificationMetrics],
 ) -> bool:
     """Whether a candidate passed every gate; all reasons are in the judgement."""
     import shutil
@@ -44,6 +45,11 @@ def gate(
     confusion.log_confusion_matrix(
         list(best.figures.classes), [list(row) for row in best.figures.confusion]
     )
+    if best.figures.roc:
+        curve = best.figures.roc
+        roc.log_roc_curve(
+            list(curve.false_positive_rate), list(curve.true_positive_rate), list(curve.threshold)
+        )
     if judged.chosen:
         shutil.copytree(folders[judged.chosen], chosen.path)
     return judged.passed

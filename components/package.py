@@ -11,10 +11,12 @@ def package(
     chosen: dsl.Input[dsl.Model],
     judgement: dsl.Input[dsl.Artifact],
     package: dsl.Output[dsl.Model],
+    card: dsl.Output[dsl.Markdown],
 ) -> str:
-    """Package the chosen candidate with how it did; returns the digest."""
+    """Package the chosen candidate with how it did, and write its card; returns the digest."""
     from pathlib import Path
 
+    from weathervane.evaluation.card import model_card
     from weathervane.evaluation.judgements import read_judgement
     from weathervane.registry.lineage import metrics_to_package
     from weathervane.registry.packaging import build_package
@@ -34,5 +36,6 @@ def package(
         metrics=metrics_to_package(judged.evaluations[judged.chosen]),
     )
     package.metadata["digest"] = built.digest
+    Path(card.path).write_text(model_card(judged, record, built), encoding="utf-8")
     print(f"{record.settings.architecture} is package {built.digest[:12]}")
     return built.digest

@@ -28,7 +28,8 @@ def training_pipeline(  # noqa: PLR0917 - arguments have names in kfp
             label; by path, or by ``s3://`` address in the store.
         architectures: what to train, each once.
         image_size: pixels a side of what the models see.
-        settings: sections ``validation``, ``split``, ``train`` and ``gate``.
+        settings: sections ``validation``, ``split``, ``train``, ``evaluation`` and
+            ``gate``.
         model: the registered model, which has the name of the service.
         weights: for the backbones: a file, "imagenet", or nothing for random ones.
     """
@@ -47,6 +48,7 @@ def training_pipeline(  # noqa: PLR0917 - arguments have names in kfp
     # One Collected for each consumer: compiling changes the object.
     evaluated = evaluate(
         data=data,
+        settings=settings,
         model=model,
         manifest=prepared.outputs["manifest"],
         dataset=dataset,
@@ -72,6 +74,7 @@ def training_pipeline(  # noqa: PLR0917 - arguments have names in kfp
             dataset=dataset,
             judgement=judged.outputs["judgement"],
             page=judged.outputs["page"],
+            card=packaged.outputs["card"],
         )
         registered = register(
             model=model,

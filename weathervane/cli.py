@@ -15,6 +15,7 @@ from rich.console import Console
 from weathervane.data import commands as data_commands
 from weathervane.doctor.commands import doctor
 from weathervane.errors import ExitCode, WeathervaneError
+from weathervane.evaluation.commands import cross_validate
 from weathervane.local import commands as local_commands
 from weathervane.predict import predict
 from weathervane.rollout import commands as rollout_commands
@@ -30,6 +31,7 @@ app.add_typer(local_commands.app, name="local")
 app.add_typer(rollout_commands.app, name="rollout")
 app.command()(predict)
 app.command()(doctor)
+app.command()(cross_validate)
 
 
 def _join_extras() -> None:

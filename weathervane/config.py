@@ -152,20 +152,79 @@ class TrainConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """How candidates are looked at before they are judged."""
+
+    # Properties by which the test pictures are cut: brightness, sharpness, size, or a column of
+    # the manifest.
+    slices: tuple[str, ...] = ("brightness", "sharpness", "size")
+    # Share of familiar pictures that the threshold for unfamiliar ones may flag.
+    false_positives: float = 0.05
+    # Test pictures that are disturbed, and that are explained, for each candidate.
+    disturbed: int = 300
+    explained: int = 6
+
+    __pydantic_config__ = _STRICT
+
+    def __post_init__(self) -> None:
+        _require(
+            0 < self.false_positives < 1,
+            f"false_positives must be above 0 and below 1, got {self.false_positives}",
+        )
+
+
+# Every gate that there is, by the key that settings name it by; docs/gates.md tells what each
+# asks for.
+GATES = (
+    *("answers", "accuracy", "macro_f1", "class_recall", "slice_accuracy", "calibration"),
+    *("latency", "size", "robustness", "parity", "parity_labels", "as_trained", "leaked"),
+    *("memory", "accuracy_loss", "losses", "macro_f1_loss", "macro_f1_worse", "macro_f1_shown"),
+    *("slice_losses", "latency_ratio"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
 class GateConfig:
     """What a candidate must reach before it may be registered."""
 
     min_accuracy: float = 0.70
     min_macro_f1: float = 0.60
     min_class_recall: float = 0.30
+    min_slice_accuracy: float = 0.30
+    # Slices of fewer pictures are shown and not judged.
+    min_slice_pictures: int = 30
+    # Beyond what chance gives a calibrated model on as many pictures.
+    max_ece: float = 0.08
     max_latency_p95_seconds: float = 0.25
     max_package_mebibytes: float = 200.0
-    # Against the champion on the same pictures: refused when the candidate is worse by more than
-    # this share of accuracy, or worse at all with a p-value below `significance` (exact McNemar).
-    max_accuracy_loss: float = 0.02
-    significance: float = 0.05
+    max_robustness_loss: float = 0.30
+    # The served engine against the SavedModel, and the SavedModel against its training.
+    max_parity_difference: float = 1e-4
+    max_export_loss: float = 0.05
+    # Below this chance, test pictures are found too much more often than probe pictures.
+    leak_significance: float = 0.001
+    # Against the champion on the same pictures: losses that are large, and losses that are shown,
+    # with less than this chance that a candidate that is not worse is refused by one test.
+    max_accuracy_loss: float = 0.05
+    max_macro_f1_loss: float = 0.05
+    significance: float = 0.01
+    max_latency_ratio: float = 2.0
+    # Gates that warn and do not block.
+    advisory: tuple[str, ...] = ("robustness", "macro_f1_shown", "latency_ratio")
 
     __pydantic_config__ = _STRICT
+
+    def __post_init__(self) -> None:
+        unknown = [key for key in self.advisory if key not in GATES]
+        _require(
+            not unknown,
+            f"advisory names {', '.join(unknown)}; the gates are {', '.join(GATES)}",
+        )
+        _require(
+            0 < self.significance < 0.5 and 0 < self.leak_significance < 0.5,
+            "significance and leak_significance must be above 0 and below 0.5, got "
+            f"{self.significance} and {self.leak_significance}",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +234,7 @@ class PipelineSettings:
     validation: ValidationConfig = ValidationConfig()
     split: SplitConfig = SplitConfig()
     train: TrainConfig = TrainConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
     gate: GateConfig = GateConfig()
 
     __pydantic_config__ = _STRICT

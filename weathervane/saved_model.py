@@ -33,9 +33,9 @@ class SavedModel:
             raise PackageError(f"TensorFlow cannot load {folder}: {reason}") from error
         if SIGNATURE not in self._model.signatures:
             raise PackageError(f"the SavedModel in {folder} has no signature {SIGNATURE}")
-        self._signature = self._model.signatures[SIGNATURE]
-        inputs = self._signature.structured_input_signature[1]
-        outputs = self._signature.structured_outputs
+        self.signature = self._model.signatures[SIGNATURE]
+        inputs = self.signature.structured_input_signature[1]
+        outputs = self.signature.structured_outputs
         if not _is_ours(inputs, outputs):
             raise PackageError(
                 f"the SavedModel in {folder} must map one uint8 [n, size, size, 3] to one float32 "
@@ -50,7 +50,7 @@ class SavedModel:
         """Probabilities [n, classes] of pictures [n, size, size, 3], RGB."""
         import tensorflow as tf
 
-        answer = self._signature(**{self._input: tf.constant(pictures)})
+        answer = self.signature(**{self._input: tf.constant(pictures)})
         probabilities: NDArray[np.float32] = answer[self._output].numpy()
         return probabilities
 

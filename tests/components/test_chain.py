@@ -32,7 +32,7 @@ from weathervane.training.record import TrainingRecord
 PICTURES, PIXELS = 100, 48
 SETTINGS = {
     "train": {"epochs": 4},
-    "gate": {"min_accuracy": 0.0, "min_macro_f1": 0.0, "min_class_recall": 0.0},
+    "gate": {"min_accuracy": 0.0, "min_macro_f1": 0.0, "min_class_recall": 0.0, "max_ece": 1.0},
 }
 
 
@@ -94,7 +94,7 @@ def chain(
             candidate=new("candidate", dsl.Model),
         )
         returned["runs"] = evaluate.python_func(
-            data=given["data"],
+            **given,
             model="weather",
             manifest=made["manifest"],
             dataset=made["dataset"],
@@ -111,12 +111,14 @@ def chain(
             page=new("comparison", dsl.HTML),
             figures=new("gate figures", dsl.Metrics),
             confusion=new("confusion", dsl.ClassificationMetrics),
+            roc=new("roc", dsl.ClassificationMetrics),
         )
         returned["digest"] = package.python_func(
             model="weather",
             chosen=made["chosen"],
             judgement=made["judgement"],
             package=new("package", dsl.Model),
+            card=new("card", dsl.Markdown),
         )
         returned["uri"] = upload.python_func(
             digest=returned["digest"],
@@ -124,6 +126,7 @@ def chain(
             dataset=made["dataset"],
             judgement=made["judgement"],
             page=made["comparison"],
+            card=made["card"],
         )
         for attempt in ("version", "version again"):
             returned[attempt] = register.python_func(
@@ -174,6 +177,18 @@ def test_the_package_in_the_store_is_the_one_that_was_made(chain: Chain, tmp_pat
     assert found.metrics["test_accuracy"] == pytest.approx(measured.figures.accuracy, abs=1e-4)
 
 
+def test_the_package_has_a_card_beside_it(chain: Chain):
+    digest = chain.returned["digest"]
+
+    card = chain.path("card").read_text(encoding="utf-8")
+
+    assert digest in card
+    assert chain.artifacts["dataset"].metadata["data_digest"] in card
+    assert chain.store.read(f"evaluations/{digest}/model-card.md").decode() == card
+    page = chain.store.read(f"evaluations/{digest}/model-card.html").decode()
+    assert f"<code>{digest}</code>" in page
+
+
 def test_a_step_that_is_repeated_registers_one_version(chain: Chain):
     assert chain.returned["version"] == chain.returned["version again"] == 1
 
@@ -216,6 +231,7 @@ def test_a_champion_of_another_size_answers_the_same_pictures(chain: Chain, tmp_
     )
     evaluate.python_func(
         data=data,
+        settings=SETTINGS,
         model="weather",
         manifest=chain.artifacts["manifest"],
         dataset=dataset,

@@ -18,7 +18,7 @@ from weathervane.registry.package import read_package
 from weathervane.registry.store import Store
 from weathervane.registry.versions import CHALLENGER, Registry
 
-OPEN_GATE = {"min_accuracy": 0.0, "min_macro_f1": 0.0, "min_class_recall": 0.0}
+OPEN_GATE = {"min_accuracy": 0.0, "min_macro_f1": 0.0, "min_class_recall": 0.0, "max_ece": 1.0}
 
 
 @dataclass(frozen=True)

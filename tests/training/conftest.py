@@ -6,7 +6,7 @@ import cv2
 import pytest
 
 from weathervane.config import SplitConfig, TrainConfig, ValidationConfig
-from weathervane.data.manifest import build
+from weathervane.data.manifest import Manifest, build
 from weathervane.data.prepare import Dataset, prepare
 from weathervane.data.scenes import render
 from weathervane.data.validation import validate
@@ -20,15 +20,26 @@ CONFIG = TrainConfig(epochs=3, learning_rate=3e-3, seed=5)
 
 
 @pytest.fixture(scope="session")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pictures")
     for label in CLASSES:
         (folder / label).mkdir()
         for seed in range(24 if label == "sunny" else 16):
             scene = cv2.cvtColor(render(label, seed, 80, 60), cv2.COLOR_RGB2BGR)
             cv2.imwrite(str(folder / label / f"{seed}.png"), scene)
-    manifest = build(validate(folder, ValidationConfig()), SplitConfig(seed=1))
-    return prepare(manifest, folder, SIZE, tmp_path_factory.mktemp("prepared") / "dataset")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def manifest(pictures: Path) -> Manifest:
+    return build(validate(pictures, ValidationConfig()), SplitConfig(seed=1))
+
+
+@pytest.fixture(scope="session")
+def dataset(
+    pictures: Path, manifest: Manifest, tmp_path_factory: pytest.TempPathFactory
+) -> Dataset:
+    return prepare(manifest, pictures, SIZE, tmp_path_factory.mktemp("prepared") / "dataset")
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,7 @@ from weathervane.registry.package import Package
 from weathervane.registry.versions import CHALLENGER, CHAMPION
 
 SECRET = "v1/secrets"
-OPEN_GATE = {"min_accuracy": 0.0, "min_macro_f1": 0.0, "min_class_recall": 0.0}
+OPEN_GATE = {"min_accuracy": 0.0, "min_macro_f1": 0.0, "min_class_recall": 0.0, "max_ece": 1.0}
 
 
 @dataclass

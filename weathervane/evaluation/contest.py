@@ -7,18 +7,24 @@ and its JSON. A champion that sees pictures at another size gets the same origin
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from weathervane.config import EvaluationConfig
 from weathervane.data.files import write_whole
 from weathervane.data.manifest import Manifest
 from weathervane.data.prepare import Dataset, prepare
 from weathervane.data.sources import local_folder
 from weathervane.errors import DataError
-from weathervane.evaluation.evaluate import evaluate
-from weathervane.evaluation.metrics import Evaluation
+from weathervane.evaluation.evaluate import Answer, evaluate
+from weathervane.evaluation.evaluation import Evaluation, Origin, Share
+from weathervane.evaluation.metrics import settle
+from weathervane.evaluation.slices import Slices, cut
 from weathervane.registry.package import Package
+from weathervane.registry.packaging import convert
+from weathervane.training.record import TrainingRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +61,7 @@ def hold_contest(
     *,
     manifest: Manifest,
     data: str,
+    config: EvaluationConfig | None = None,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Contest:
     """Evaluate every candidate (a folder as `train` writes it) and the champion.
@@ -65,15 +72,24 @@ def hold_contest(
         dataset: what the candidates were trained on.
         manifest: of that data.
         data: where its pictures are, as the pipeline was told.
+        config: how closely to look.
         progress: told each model's accuracy.
 
     Raises:
-        PackageError: when a model cannot answer the pictures.
-        DataError: when pictures are gone or have changed.
+        PackageError: when a model cannot answer the pictures, or cannot be converted.
+        DataError: when pictures are gone or have changed, or the manifest is of other data.
+        UsageError: when there is no such slice as the settings name.
     """
+    config = config or EvaluationConfig()
+    rows = manifest.split("test")
+    if tuple(row.sha256 for row in rows) != dataset.digests("test"):
+        raise DataError(f"the manifest is not that of {dataset.folder}: prepare the data again")
+    slices = cut(dataset.arrays("test")[0], rows, config.slices)
     evaluations = []
     for name, folder in candidates.items():
-        evaluations.append(evaluate(folder / "model", dataset, name))
+        evaluations.append(
+            _candidate(name, folder, dataset, manifest=manifest, slices=slices, config=config)
+        )
         progress(f"{name}: accuracy {evaluations[-1].figures.accuracy:.3f}")
     if champion is None:
         progress("no champion yet")
@@ -87,10 +103,67 @@ def hold_contest(
     with tempfile.TemporaryDirectory() as scratch:
         if champion.size != dataset.size:
             folder = local_folder(data, Path(scratch, "pictures"))
-            test = Manifest(manifest.split("test"))
-            resized = prepare(test, folder, champion.size, Path(scratch, "dataset"))
+            seen = Manifest((*rows, *manifest.split("validation")))
+            resized = prepare(seen, folder, champion.size, Path(scratch, "dataset"))
             # The same pictures of the same data, so that the two may be compared.
             dataset = replace(resized, data_digest=dataset.data_digest)
-        ours = evaluate(champion.folder, dataset, "champion")
+        ours = evaluate(
+            champion.folder,
+            dataset,
+            "champion",
+            litert=champion.litert_model,
+            temperature=champion.temperature,
+            slices=slices,
+            # It is there to compare with: nobody asks why it said what.
+            config=replace(config, explained=0),
+        )
     progress(f"champion {champion.digest[:12]}: accuracy {ours.figures.accuracy:.3f}")
     return Contest(candidates=tuple(evaluations), champion=ours)
+
+
+def _candidate(
+    name: str,
+    folder: Path,
+    dataset: Dataset,
+    *,
+    manifest: Manifest,
+    slices: Slices,
+    config: EvaluationConfig,
+) -> Evaluation:
+    record = TrainingRecord.read(folder / "training.json")
+    with tempfile.TemporaryDirectory() as scratch:
+        # As it will be served: the package is made of the one that is chosen, after the gate.
+        litert = Path(scratch, "model.tflite")
+        litert.write_bytes(convert(folder / "model"))
+        return evaluate(
+            folder / "model",
+            dataset,
+            name,
+            litert=litert,
+            slices=slices,
+            config=config,
+            origin=partial(_origin, record, dataset, manifest),
+        )
+
+
+def _origin(record: TrainingRecord, dataset: Dataset, manifest: Manifest, answer: Answer) -> Origin:
+    def share(split: str) -> Share:
+        pictures, labels = dataset.arrays(split)
+        if not len(labels):
+            return Share(right=0, pictures=0)
+        right = settle(answer(pictures)).argmax(axis=1) == labels
+        return Share(right=int(right.sum()), pictures=len(labels))
+
+    return Origin(
+        leaked=leaked(manifest),
+        trained_accuracy=record.curves.validation_accuracy[record.best_epoch - 1],
+        exported_accuracy=share("validation").accuracy,
+        unseen=share("probe"),
+    )
+
+
+def leaked(manifest: Manifest) -> int:
+    """Test pictures that are training pictures too: the same file, or a near duplicate."""
+    trained = manifest.split("train")
+    files, clusters = {row.sha256 for row in trained}, {row.cluster for row in trained}
+    return sum(row.sha256 in files or row.cluster in clusters for row in manifest.split("test"))

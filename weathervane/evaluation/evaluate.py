@@ -1,46 +1,83 @@
-"""A SavedModel on the test pictures. Out: an `Evaluation`, which the gate and the report live on.
+"""A model on the test pictures. Out: an `Evaluation`, which the gate and the report live on.
 
-Every candidate and the champion answer the same pictures, as they were prepared once.
+Every candidate and the champion answer the same pictures, as they were prepared once: the
+SavedModel for its figures, the engine that serves for everything that is about serving.
 """
 
+import os
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from weathervane.config import EvaluationConfig
 from weathervane.data.prepare import Dataset
 from weathervane.errors import DataError, PackageError
-from weathervane.evaluation.metrics import Evaluation, measure, settle
+from weathervane.evaluation.disturbances import DISTURBANCES
+from weathervane.evaluation.evaluation import Evaluation, Origin, Parity
+from weathervane.evaluation.explain import explain
+from weathervane.evaluation.metrics import measure, settle
+from weathervane.evaluation.outliers import OutlierFigures, outlier_figures
+from weathervane.evaluation.slices import Slices
+from weathervane.litert_model import LiteRtModel
 from weathervane.saved_model import SavedModel
+
+Pictures = NDArray[np.uint8]
+Answer = Callable[[Pictures], NDArray[np.float32]]  # [n, size, size, 3] to [n, classes]
 
 _BATCH = 64
 # Single pictures that are timed, after some that warm the machine up.
 _TIMED, _WARMING = 40, 5
 
 
-def evaluate(model: Path, dataset: Dataset, name: str) -> Evaluation:
-    """Let a SavedModel answer the test pictures.
+def evaluate(
+    model: Path,
+    dataset: Dataset,
+    name: str,
+    *,
+    litert: Path | None = None,
+    temperature: float = 1.0,
+    slices: Slices | None = None,
+    config: EvaluationConfig | None = None,
+    origin: Callable[[Answer], Origin] | None = None,
+) -> Evaluation:
+    """Let a model answer the test pictures.
+
+    Args:
+        model: the folder of its SavedModel.
+        dataset: prepared at the size that it takes.
+        name: what it is called in reports.
+        litert: the same model as it is served; None: TensorFlow serves it.
+        temperature: what the package divides logits by.
+        slices: places of the test pictures, by name.
+        config: how closely to look.
+        origin: finds out where it comes from, with the help of its answers.
 
     Raises:
         PackageError: when it is no SavedModel of ours, or has another number of classes.
         DataError: when there are no test pictures.
     """
+    config = config or EvaluationConfig()
     pictures, labels = dataset.arrays("test")
     if not len(labels):
         raise DataError(f"there are no test pictures in {dataset.folder}")
     classify = SavedModel(model)
-    probabilities = np.concatenate(
-        [
-            classify(np.ascontiguousarray(pictures[start : start + _BATCH]))
-            for start in range(0, len(labels), _BATCH)
-        ]
-    )
+    reference = _tempered(partial(answer_in_batches, classify), temperature)
+    single: Answer = classify
+    served = reference
+    if litert:
+        engine = LiteRtModel(litert, threads=os.cpu_count() or 1)
+        single, served = engine.alone, _tempered(engine, temperature)
+    probabilities = reference(pictures)
     try:
         figures = measure(labels, probabilities, dataset.classes)
     except ValueError as error:
         raise PackageError(f"{name} cannot be judged on this data: {error}") from error
-    p50, p95 = _latency(classify, pictures)
+    answers = served(pictures) if litert else probabilities
+    p50, p95 = _latency(single, pictures)
     return Evaluation(
         name=name,
         data_digest=dataset.data_digest,
@@ -49,26 +86,97 @@ def evaluate(model: Path, dataset: Dataset, name: str) -> Evaluation:
         predicted=tuple(map(int, settle(probabilities).argmax(axis=1))),
         latency_p50_seconds=p50,
         latency_p95_seconds=p95,
-        size_mebibytes=_size(model),
+        size_mebibytes=_size(model, litert),
+        parity=parity(probabilities, answers) if litert else None,
+        origin=origin(served) if origin else None,
+        slices=slices or {},
+        robustness=_robustness(served, pictures, labels, config.disturbed),
+        outliers=_outliers(served, dataset, answers, config.false_positives),
+        explanations=explain(
+            classify,
+            pictures,
+            labels,
+            probabilities,
+            classes=dataset.classes,
+            number=config.explained,
+        ),
     )
 
 
-def _latency(classify: SavedModel, pictures: NDArray[np.uint8]) -> tuple[float, float]:
+def parity(reference: NDArray[np.float32], served: NDArray[np.float32]) -> Parity:
+    """Compare two engines' probabilities [n, classes] of the same pictures."""
+    apart = np.abs(reference - served)
+    return Parity(
+        largest_difference=float(np.where(np.isfinite(apart), apart, 1.0).max()),
+        labels_differing=int(
+            (settle(reference).argmax(axis=1) != settle(served).argmax(axis=1)).sum()
+        ),
+    )
+
+
+def answer_in_batches(answer: Answer, pictures: Pictures) -> NDArray[np.float32]:
+    """Probabilities [n, classes] of however many pictures, a few at a time."""
+    starts = range(0, len(pictures), _BATCH)
+    parts = [answer(np.ascontiguousarray(pictures[at : at + _BATCH])) for at in starts]
+    return np.concatenate(parts)
+
+
+def _tempered(answer: Answer, temperature: float) -> Answer:
+    """As the predictor does it: softmax(log p / T), Guo et al. 2017."""
+    if temperature == 1:
+        return answer
+
+    def tempered(pictures: Pictures) -> NDArray[np.float32]:
+        powers = answer(pictures) ** np.float32(1 / temperature)
+        softened: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
+        return softened
+
+    return tempered
+
+
+def _latency(answer: Answer, pictures: Pictures) -> tuple[float, float]:
     seconds = []
     for number in range(_WARMING + _TIMED):
         picture = np.ascontiguousarray(pictures[number % len(pictures)][None])
         begun = time.perf_counter()
-        classify(picture)
+        answer(picture)
         seconds.append(time.perf_counter() - begun)
     p50, p95 = np.quantile(seconds[_WARMING:], (0.5, 0.95))
     return float(p50), float(p95)
 
 
-def _size(folder: Path) -> float:
-    # What a package adds for serving is not the model's own size.
+def _size(folder: Path, litert: Path | None) -> float:
+    # What a package adds for people is not the model's own size.
     files = [
         path
         for path in folder.rglob("*")
         if path.is_file() and "assets.extra" not in path.relative_to(folder).parts
     ]
-    return sum(path.stat().st_size for path in files) / 1024**2
+    return sum(path.stat().st_size for path in (*files, *filter(None, [litert]))) / 1024**2
+
+
+def _robustness(
+    answer: Answer, pictures: Pictures, labels: NDArray[np.int64], number: int
+) -> dict[str, float]:
+    if not number:
+        return {}
+    # Evenly spread: the pictures lie in the order of their classes.
+    places = np.unique(np.linspace(0, len(labels) - 1, number).astype(int))
+    some, wanted = np.ascontiguousarray(pictures[places]), labels[places]
+
+    def accuracy(of: Pictures) -> float:
+        return float((settle(answer(of)).argmax(axis=1) == wanted).mean())
+
+    return {"none": accuracy(some)} | {
+        name: accuracy(disturb(some)) for name, disturb in DISTURBANCES.items()
+    }
+
+
+def _outliers(
+    answer: Answer, dataset: Dataset, answers: NDArray[np.float32], false_positives: float
+) -> OutlierFigures | None:
+    validation, _ = dataset.arrays("validation")
+    if not len(validation):
+        return None
+    confidence = [settle(each).max(axis=1) for each in (answer(validation), answers)]
+    return outlier_figures(*confidence, false_positives=false_positives)

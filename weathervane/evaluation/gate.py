@@ -1,27 +1,17 @@
 """The gate: from figures to a verdict. Pure; every gate gives its figure, its bound and why.
 
-A candidate must reach absolute bounds, and must not be worse than the champion on the same
-pictures. A candidate that is refused is a result, not an error.
+A candidate must reach absolute bounds, be what was trained, answer when served as it did when
+trained, and not be worse than the champion on the same pictures, in whole or on a slice of them. A
+candidate that is refused is a result, not an error.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from scipy.stats import binomtest
-
 from weathervane.config import GateConfig
-from weathervane.evaluation.metrics import Evaluation
-
-
-@dataclass(frozen=True, kw_only=True)
-class Gate:
-    """One comparison of a figure with a bound. ``reason`` says it in words."""
-
-    name: str
-    figure: float
-    bound: float
-    passed: bool
-    reason: str
+from weathervane.evaluation import fairness, rivalry
+from weathervane.evaluation.evaluation import Evaluation
+from weathervane.evaluation.gates import Gate, at_least, at_most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +24,12 @@ class Verdict:
     @property
     def reasons(self) -> tuple[str, ...]:
         """What the gates that refused said; of a candidate that passed, what all of them said."""
-        return tuple(gate.reason for gate in self.gates if self.passed or not gate.passed)
+        return tuple(gate.reason for gate in self.gates if self.passed or gate.refused)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the gates said that fell short without blocking."""
+        return tuple(gate.reason for gate in self.gates if not gate.passed and not gate.blocks)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,22 +53,11 @@ def judge(candidate: Evaluation, champion: Evaluation | None, config: GateConfig
     Raises:
         ValueError: when the two did not answer the same pictures.
     """
-    figures = candidate.figures
-    worst, recall = min(
-        ((name, one.recall) for name, one in figures.classes.items() if one.support),
-        key=lambda pair: pair[1],
-    )
-    gates = [
-        _at_most("share of pictures without an answer", figures.unanswered, 0.0),
-        _at_least("accuracy", figures.accuracy, config.min_accuracy),
-        _at_least("macro F1", figures.macro_f1, config.min_macro_f1),
-        _at_least(f"recall of the worst class, {worst}", recall, config.min_class_recall),
-        _at_most("latency p95, s", candidate.latency_p95_seconds, config.max_latency_p95_seconds),
-        _at_most("size, MiB", candidate.size_mebibytes, config.max_package_mebibytes),
-    ]
+    gates = [*_absolute(candidate, config), *fairness.gates(candidate, config)]
     if champion is not None:
-        gates += _against(candidate, champion, config)
-    return Verdict(passed=all(gate.passed for gate in gates), gates=tuple(gates))
+        gates += rivalry.gates(candidate, champion, config)
+    gates = [gate.blocking(gate.key not in config.advisory) for gate in gates]
+    return Verdict(passed=not any(gate.refused for gate in gates), gates=tuple(gates))
 
 
 def choose(
@@ -98,63 +82,50 @@ def choose(
     )
 
 
-def _against(candidate: Evaluation, champion: Evaluation, config: GateConfig) -> list[Gate]:
-    if (candidate.data_digest, candidate.labels) != (champion.data_digest, champion.labels):
-        raise ValueError(
-            f"{candidate.name} and {champion.name} did not answer the same pictures: they cannot "
-            "be compared"
+def _absolute(candidate: Evaluation, config: GateConfig) -> Iterator[Gate]:
+    figures = candidate.figures
+    yield at_most("answers", "share of pictures without an answer", figures.unanswered, 0.0)
+    yield at_least("accuracy", "accuracy", figures.accuracy, config.min_accuracy)
+    yield at_least("macro_f1", "macro F1", figures.macro_f1, config.min_macro_f1)
+    worst, recall = min(
+        ((name, one.recall) for name, one in figures.classes.items() if one.support),
+        key=lambda pair: pair[1],
+    )
+    name = f"recall of the worst class, {worst}"
+    yield at_least("class_recall", name, recall, config.min_class_recall)
+    slices = {
+        name: candidate.accuracy_of(name)
+        for name, places in candidate.slices.items()
+        if len(places) >= config.min_slice_pictures
+    }
+    if slices:
+        name = min(slices, key=slices.__getitem__)
+        yield at_least(
+            "slice_accuracy",
+            f"accuracy of the worst slice, {name}",
+            slices[name],
+            config.min_slice_accuracy,
         )
-    loss = champion.figures.accuracy - candidate.figures.accuracy
-    p_value = _mcnemar(candidate, champion)
-    lost = (
-        f"{max(loss, 0):.3f} of accuracy lost against the champion's "
-        f"{champion.figures.accuracy:.3f}"
+    yield at_most(
+        "calibration",
+        "calibration error beyond chance",
+        figures.ece - figures.ece_by_chance,
+        config.max_ece,
+        because=f"calibration error is {figures.ece:.3f}, of a calibrated model "
+        f"{figures.ece_by_chance:.3f} on as many pictures",
     )
-    return [
-        Gate(
-            name="accuracy lost against the champion",
-            figure=loss,
-            bound=config.max_accuracy_loss,
-            passed=loss <= config.max_accuracy_loss,
-            reason=f"{lost}, at most {config.max_accuracy_loss:g} allowed",
-        ),
-        Gate(
-            name="chance of such losses, if not worse",
-            figure=p_value,
-            bound=config.significance,
-            passed=p_value >= config.significance,
-            reason=f"losses against the champion have p = {p_value:.3g} if the candidate is not "
-            f"worse, at least {config.significance:g} allowed",
-        ),
-    ]
-
-
-def _mcnemar(candidate: Evaluation, champion: Evaluation) -> float:
-    """Exact one-sided McNemar (1947): of the pictures that only one finds, who finds how many."""
-    answers = list(zip(candidate.labels, candidate.predicted, champion.predicted, strict=True))
-    losses = sum(theirs == label != ours for label, ours, theirs in answers)
-    gains = sum(ours == label != theirs for label, ours, theirs in answers)
-    if losses + gains == 0:
-        return 1.0
-    return float(binomtest(losses, losses + gains, 0.5, alternative="greater").pvalue)
-
-
-# Both are written so that NaN is refused.
-def _at_least(name: str, figure: float, bound: float) -> Gate:
-    return Gate(
-        name=name,
-        figure=figure,
-        bound=bound,
-        passed=figure >= bound,
-        reason=f"{name} is {figure:.3f}, at least {bound:g} asked for",
+    yield at_most(
+        "latency",
+        "latency p95, s",
+        candidate.latency_p95_seconds,
+        config.max_latency_p95_seconds,
     )
-
-
-def _at_most(name: str, figure: float, bound: float) -> Gate:
-    return Gate(
-        name=name,
-        figure=figure,
-        bound=bound,
-        passed=figure <= bound,
-        reason=f"{name} is {figure:.3f}, at most {bound:g} allowed",
-    )
+    yield at_most("size", "size, MiB", candidate.size_mebibytes, config.max_package_mebibytes)
+    if candidate.robustness:
+        name = min(candidate.robustness, key=candidate.robustness.__getitem__)
+        yield at_most(
+            "robustness",
+            f"accuracy lost to the worst disturbance, {name}",
+            candidate.robustness["none"] - candidate.robustness[name],
+            config.max_robustness_loss,
+        )

@@ -1,15 +1,30 @@
 """Figures of a classifier on labelled pictures. Arrays in, plain numbers out.
 
-Definitions are scikit-learn's, except for the calibration error, whose source is given there.
+Definitions are scikit-learn's, except where a source is given. Its import takes seconds, so the
+tests compare with it, and steps do without.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from weathervane.evaluation.confusion import bootstrap, count, rates
+from weathervane.evaluation.roc import Roc, roc
+
 _CALIBRATION_BINS = 10
+_CHANCE_DRAWS = 200
+# Of the intervals.
+_CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """Where a figure may be, with 95 % confidence: percentiles of the bootstrap."""
+
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +35,8 @@ class ClassFigures:
     recall: float
     f1: float
     support: int  # pictures that carry the label
+    # By the names above. The bootstrap says nothing about a class without pictures.
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,28 +58,16 @@ class Figures:
     macro_f1: float  # mean F1 of the classes
     log_loss: float  # natural logarithm
     ece: float  # expected calibration error
+    # What it would be of a model as sure as this and rightly so, on as many pictures.
+    ece_by_chance: float = 0.0
     unanswered: float = 0.0  # share of the pictures for which a probability was not finite
     classes: Mapping[str, ClassFigures]
     # Rows are labels, columns predictions, both in the order of ``classes``.
     confusion: tuple[tuple[int, ...], ...]
     reliability: tuple[Bin, ...] = ()  # from the least confidence to the greatest
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """One model on the test pictures of one version of the data."""
-
-    name: str
-    data_digest: str
-    figures: Figures
-    # Places in the list of classes, in the order of the test pictures: what pairs two models.
-    labels: tuple[int, ...]
-    predicted: tuple[int, ...]
-    # Of one picture through the SavedModel's signature, in seconds. The predictor's engine is
-    # quicker; a graph that is slow here is slow there.
-    latency_p50_seconds: float
-    latency_p95_seconds: float
-    size_mebibytes: float  # of the SavedModel's files
+    roc: Roc | None = None  # None when all pictures carry one label
+    # Of accuracy, balanced_accuracy and macro_f1, by these names.
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
 
 
 def measure(
@@ -78,41 +83,53 @@ def measure(
     Raises:
         ValueError: when there is no picture, or shapes do not fit.
     """
-    from sklearn import metrics
-
     if probabilities.shape != (len(labels), len(classes)) or not len(labels):
         raise ValueError(
             f"probabilities must be [{len(labels)}, {len(classes)}] for at least one picture, "
             f"got {list(probabilities.shape)}"
         )
-    every = list(range(len(classes)))
     shares = settle(probabilities)
-    predicted = shares.argmax(axis=1)
-    precision, recall, f1, support = metrics.precision_recall_fscore_support(
-        labels, predicted, labels=every, zero_division=0.0
-    )
-    confusion = metrics.confusion_matrix(labels, predicted, labels=every)
+    confusion = count(labels, shares.argmax(axis=1), len(classes))
+    found, drawn = rates(confusion), bootstrap(confusion)
     bins = reliability(labels, shares)
+    support = confusion.sum(axis=1)
     return Figures(
         pictures=len(labels),
-        accuracy=float((predicted == labels).mean()),
-        balanced_accuracy=float(recall[support > 0].mean()),
-        macro_f1=float(f1[support > 0].mean()),
-        log_loss=float(metrics.log_loss(labels, shares, labels=every)),
+        accuracy=float(found.accuracy),
+        balanced_accuracy=float(found.balanced_accuracy),
+        macro_f1=float(found.macro_f1),
+        log_loss=float(-np.log(shares[np.arange(len(labels)), labels]).mean()),
         ece=calibration_error(bins),
+        ece_by_chance=_calibration_error_by_chance(shares),
         unanswered=float(1 - np.isfinite(probabilities).all(axis=1).mean()),
         classes={
             name: ClassFigures(
-                precision=float(precision[i]),
-                recall=float(recall[i]),
-                f1=float(f1[i]),
+                precision=float(found.precision[i]),
+                recall=float(found.recall[i]),
+                f1=float(found.f1[i]),
                 support=int(support[i]),
+                intervals={
+                    "precision": _interval(drawn.precision[:, i]),
+                    "recall": _interval(drawn.recall[:, i]),
+                    "f1": _interval(drawn.f1[:, i]),
+                },
             )
             for i, name in enumerate(classes)
         },
         confusion=tuple(tuple(map(int, row)) for row in confusion),
         reliability=bins,
+        roc=roc(labels, shares),
+        intervals={
+            "accuracy": _interval(drawn.accuracy),
+            "balanced_accuracy": _interval(drawn.balanced_accuracy),
+            "macro_f1": _interval(drawn.macro_f1),
+        },
     )
+
+
+def _interval(drawn: NDArray[np.float64]) -> Interval:
+    low, high = np.quantile(drawn, ((1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2))
+    return Interval(low=float(low), high=float(high))
 
 
 def settle(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -131,11 +148,13 @@ def reliability(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) 
     """Bins of equal mass by confidence, which is the probability of the class that was said.
 
     Bins of equal width are mostly empty for a classifier that is sure (Nixon et al., "Measuring
-    Calibration in Deep Learning", 2019).
+    Calibration in Deep Learning", 2019). Equal confidences are dealt out by a fixed chance: in
+    the order of the pictures, a bin would hold a single class.
     """
     confidence = probabilities.max(axis=1).astype(np.float64)
     right = probabilities.argmax(axis=1) == labels
-    parts = np.array_split(np.argsort(confidence, kind="stable"), _CALIBRATION_BINS)
+    dealt = np.random.default_rng(0).permutation(len(labels))
+    parts = np.array_split(np.lexsort((dealt, confidence)), _CALIBRATION_BINS)
     return tuple(
         Bin(
             confidence=float(confidence[part].mean()),
@@ -155,3 +174,18 @@ def calibration_error(bins: Sequence[Bin]) -> float:
     """
     gaps = [abs(one.confidence - one.accuracy) * one.pictures for one in bins]
     return sum(gaps) / sum(one.pictures for one in bins)
+
+
+def _calibration_error_by_chance(probabilities: NDArray[np.float64]) -> float:
+    """The mean error of a calibrated model: its bins are off because their pictures are few.
+
+    Consistency resampling of Bröcker and Smith, "Increasing the Reliability of Reliability
+    Diagrams" (2007): each picture is said rightly with just the probability that was told.
+    """
+    confidence = np.sort(probabilities.max(axis=1))
+    right = np.random.default_rng(0).random((_CHANCE_DRAWS, len(confidence))) < confidence
+    gaps = [
+        np.abs((right[:, part] - confidence[part]).sum(axis=1))
+        for part in np.array_split(np.arange(len(confidence)), _CALIBRATION_BINS)
+    ]
+    return float(sum(gaps).mean() / len(confidence))

@@ -3,61 +3,101 @@
 In: a judgement, and the record of each training. Out: HTML that needs nothing beside it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from weathervane.data.files import write_whole
+from weathervane.evaluation import charts
+from weathervane.evaluation.evaluation import Evaluation
 from weathervane.evaluation.gate import Judgement
-from weathervane.evaluation.metrics import Bin
-from weathervane.training.record import Curves, TrainingRecord
-
-_WIDTH, _HEIGHT = 300.0, 110.0
+from weathervane.training.record import TrainingRecord
 
 
 def write_comparison(
     judgement: Judgement, trainings: Mapping[str, TrainingRecord], path: Path
 ) -> None:
     """Write the page. ``trainings`` are by the name of the candidate."""
-    environment = Environment(
+    champion = {"champion": judgement.champion} if judgement.champion else {}
+    models = {**judgement.evaluations, **champion}
+    colour = charts.colours(list(judgement.evaluations))
+    page = (
+        templates()
+        .get_template("comparison.html.j2")
+        .render(
+            judgement=judgement,
+            models=models,
+            trainings=trainings,
+            colour=colour,
+            roc=charts.roc(
+                {name: one.figures.roc for name, one in models.items() if one.figures.roc}, colour
+            ),
+            slices=charts.dots(by_slice(models), colour),
+            robustness=charts.dots(by_disturbance(models), colour),
+            recalls=charts.dots(
+                _by_class(models),
+                colour,
+                {
+                    label: {
+                        name: one.figures.classes[label].intervals["recall"]
+                        for name, one in models.items()
+                        if one.figures.classes[label].intervals
+                    }
+                    for label in next(iter(models.values())).figures.classes
+                },
+            ),
+            reliability={
+                name: charts.reliability(one.figures.reliability, colour[name])
+                for name, one in judgement.evaluations.items()
+            },
+            curves={
+                name: charts.training(record.curves, colour[name])
+                for name, record in trainings.items()
+            },
+        )
+    )
+    write_whole(path, page.encode())
+
+
+def templates() -> Environment:
+    """The templates of this room; what they are given is text unless it says otherwise."""
+    return Environment(
         loader=PackageLoader("weathervane.evaluation", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page = environment.get_template("comparison.html.j2").render(
-        judgement=judgement,
-        trainings=trainings,
-        curves={name: _curves(record.curves) for name, record in trainings.items()},
-        reliability={
-            name: _dots(one.figures.reliability) for name, one in judgement.evaluations.items()
-        },
-        width=_WIDTH,
-        height=_HEIGHT,
-    )
-    write_whole(path, page.encode())
 
 
-def _curves(curves: Curves) -> dict[str, str]:
-    """Points of the polylines, accuracies from 0 at the bottom to 1 at the top."""
+def by_slice(models: Mapping[str, Evaluation]) -> dict[str, dict[str, float]]:
+    """Accuracy by slice and model, with the number of pictures in the slice's name."""
+    some = next(iter(models.values()))
     return {
-        "training": _points(curves.accuracy),
-        "validation": _points(curves.validation_accuracy),
+        f"{part} ({len(places)})": {
+            name: one.accuracy_of(part) for name, one in models.items() if part in one.slices
+        }
+        for part, places in some.slices.items()
     }
 
 
-def _dots(bins: Sequence[Bin]) -> list[tuple[str, str]]:
-    """Centres of dots in a square: confidence to the right, accuracy upwards, both from 0 to 1."""
-    return [
-        (f"{one.confidence * _HEIGHT:.1f}", f"{_HEIGHT * (1 - one.accuracy):.1f}") for one in bins
-    ]
+def by_disturbance(models: Mapping[str, Evaluation]) -> dict[str, dict[str, float]]:
+    """Accuracy by disturbance and model."""
+    names = dict.fromkeys(name for one in models.values() for name in one.robustness)
+    return {
+        disturbance: {
+            name: one.robustness[disturbance]
+            for name, one in models.items()
+            if disturbance in one.robustness
+        }
+        for disturbance in names
+    }
 
 
-def _points(values: tuple[float, ...]) -> str:
-    step = _WIDTH / max(1, len(values) - 1)
-    return " ".join(
-        f"{number * step:.1f},{_HEIGHT * (1 - min(max(value, 0.0), 1.0)):.1f}"
-        for number, value in enumerate(values)
-    )
+def _by_class(models: Mapping[str, Evaluation]) -> dict[str, dict[str, float]]:
+    some = next(iter(models.values()))
+    return {
+        label: {name: one.figures.classes[label].recall for name, one in models.items()}
+        for label in some.figures.classes
+    }

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from weathervane import config
 from weathervane.evaluation.contest import Contest
-from weathervane.evaluation.metrics import Evaluation
+from weathervane.evaluation.evaluation import Evaluation
 from weathervane.registry.package import Package, read_package
 from weathervane.registry.store import Store, evaluations_key, package_key, probes_key
 from weathervane.registry.versions import CHAMPION, Registry

@@ -21,6 +21,7 @@ from weathervane.data import images
 from weathervane.data.scenes import WEATHERS, render
 from weathervane.errors import PackageError
 from weathervane.folders import new_folder
+from weathervane.litert_model import LiteRtModel
 from weathervane.registry.litert_graph import check_litert
 from weathervane.registry.package import (
     GOLDEN,
@@ -141,8 +142,8 @@ def build_package(
         _write_golden(folder, _choose(_candidates(reference, size)))
         package = seal(folder, description)
         if litert:
-            engine = _LiteRT(folder / LITERT_MODEL)
-            package.check_golden(lambda picture: engine(images.load(picture, size)))
+            engine = LiteRtModel(folder / LITERT_MODEL)
+            package.check_golden(lambda picture: engine(images.load(picture, size)[None])[0])
     return replace(package, folder=out)
 
 
@@ -223,21 +224,3 @@ def _write_golden(folder: Path, golden: Sequence[_Candidate]) -> None:
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-
-
-class _LiteRT:
-    """The converted model, to compare with the original."""
-
-    def __init__(self, path: Path) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
-        self._interpreter = Interpreter(str(path))
-        self._interpreter.allocate_tensors()
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._output = self._interpreter.get_output_details()[0]["index"]
-
-    def __call__(self, pixels: images.Picture) -> NDArray[np.float32]:
-        self._interpreter.set_tensor(self._input, pixels[None])
-        self._interpreter.invoke()
-        answer: NDArray[np.float32] = self._interpreter.get_tensor(self._output)[0]
-        return answer

@@ -21,8 +21,10 @@ from weathervane.data.probes import read_probes
 from weathervane.data.report import Report
 from weathervane.errors import DataError, PackageError, UsageError
 from weathervane.evaluation.contest import Contest
+from weathervane.evaluation.evaluation import Evaluation
 from weathervane.evaluation.judgements import read_judgement
-from weathervane.evaluation.metrics import ClassFigures, Evaluation, Figures
+from weathervane.evaluation.metrics import ClassFigures, Figures
+from weathervane.evaluation.roc import Roc
 from weathervane.registry.package import DESCRIPTION, Description, seal
 from weathervane.registry.store import Store
 from weathervane.training.record import Curves, TrainingRecord
@@ -160,6 +162,12 @@ def evaluation(name: str, right: int, total: int = 100) -> Evaluation:
             ece=0.05,
             classes={"foggy": one, "sunny": one},
             confusion=((right, total - right), (0, 0)),
+            roc=Roc(
+                area=share,
+                false_positive_rate=(0.0, 1.0),
+                true_positive_rate=(0.0, 1.0),
+                threshold=(1.0, 0.5),
+            ),
         ),
         labels=(0,) * total,
         predicted=(0,) * right + (1,) * (total - right),
@@ -209,6 +217,7 @@ def judge(artifact: Artifact) -> Callable[..., tuple[bool, dict[str, dsl.Artifac
             "page": artifact("page", dsl.HTML),
             "figures": artifact("figures", dsl.Metrics),
             "confusion": artifact("confusion", dsl.ClassificationMetrics),
+            "roc": artifact("roc", dsl.ClassificationMetrics),
         }
         passed = gate.python_func(
             settings=settings or {}, contest=contest, candidates=candidates, **outputs
@@ -229,6 +238,8 @@ def test_the_gate_hands_on_the_best_candidate(judge, artifact: Artifact):
     assert outputs["figures"].metadata == {"accuracy": 0.93, "macro F1": 0.93}
     rows = outputs["confusion"].metadata["confusionMatrix"]["rows"]
     assert [row["row"] for row in rows] == [[93, 7], [0, 0]]
+    curve = outputs["roc"].metadata["confidenceMetrics"]
+    assert (curve[0]["falsePositiveRate"], curve[-1]["recall"]) == (0.0, 1.0)
     assert "mobilenetv2" in Path(outputs["page"].path).read_text()
 
 
@@ -282,6 +293,7 @@ def upload_package(
     run_validate(str(pictures), artifact)
     run_preprocess(pictures, artifact)
     Path(artifact("judgement").path).write_text("{}")
+    Path(artifact("card", dsl.Markdown).path).write_text("# Model card: <b>weather</b>")
 
     def run(digest: str) -> str:
         return upload.python_func(
@@ -290,6 +302,7 @@ def upload_package(
             dataset=artifact("dataset", dsl.Dataset),
             judgement=artifact("judgement"),
             page=artifact("page", dsl.HTML),
+            card=artifact("card", dsl.Markdown),
         )
 
     return run
@@ -306,6 +319,9 @@ def test_an_upload_brings_the_package_its_probes_and_its_judgement(
     assert json.loads(store.read(f"{uri}/{DESCRIPTION}"))["model"] == "weather"
     assert store.read(f"evaluations/{digest}/judgement.json") == b"{}"
     assert store.exists(f"evaluations/{digest}/comparison.html")
+    assert store.read(f"evaluations/{digest}/model-card.md").startswith(b"# Model card")
+    card = store.read(f"evaluations/{digest}/model-card.html")
+    assert b"<h1>Model card: &lt;b&gt;weather&lt;/b&gt;</h1>" in card
     store.download_folder("probes/" + "d" * 64, tmp_path / "probes")
     assert {probe.label for probe in read_probes(tmp_path / "probes")} == {"foggy", "sunny"}
 

@@ -7,19 +7,23 @@ import numpy as np
 import pytest
 
 from weathervane.config import GateConfig, TrainConfig
+from weathervane.evaluation.evaluation import Evaluation
+from weathervane.evaluation.explain import Explanation
 from weathervane.evaluation.gate import choose
-from weathervane.evaluation.metrics import Evaluation, measure
+from weathervane.evaluation.metrics import measure
 from weathervane.evaluation.report import write_comparison
 from weathervane.training.record import Curves, TrainingRecord
 
 CLASSES = ("<b>fog</b>", "verschneit ❄")
 
+WHY = Explanation(label=CLASSES[1], said=CLASSES[0], confidence=0.9, picture="aa", heat="bb")
+
 
 def evaluation(name: str, wrong: int) -> Evaluation:
     labels = np.arange(40) % 2
     predicted = np.where(np.arange(40) < wrong, 1 - labels, labels)
-    probabilities = np.full((40, 2), 0.2)
-    probabilities[np.arange(40), predicted] = 0.8
+    probabilities = np.full((40, 2), 0.1)
+    probabilities[np.arange(40), predicted] = 0.9
     return Evaluation(
         name=name,
         data_digest="d" * 64,
@@ -29,6 +33,9 @@ def evaluation(name: str, wrong: int) -> Evaluation:
         latency_p50_seconds=0.01,
         latency_p95_seconds=0.02,
         size_mebibytes=5.0,
+        slices={"brightness low": tuple(range(20)), "brightness high": tuple(range(20, 40))},
+        robustness={"none": 0.9, "noise": 0.7},
+        explanations=(WHY,) if name == "cnn" else (),
     )
 
 
@@ -63,7 +70,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_the_page_needs_nothing_beside_it(page: str):
-    assert not re.search(r"(src|href|url)\s*[=(]", page)
+    beside = re.findall(r"(?:src|href|url)\s*[=(]\s*[\"']?([^\"' )]*)", page)
+    assert all(link.startswith("data:image/jpeg;base64,") for link in beside)
     assert "http" not in page
 
 
@@ -80,9 +88,26 @@ def test_names_of_classes_are_text(page: str):
 
 
 def test_every_candidate_has_its_curves_and_its_reliability(page: str):
-    assert page.count("<polyline") == 4
-    assert page.count("<circle") == 20
+    # Two curves of each training, three of the ROC; ten bins of each candidate, and for each of
+    # three models two recalls, two slices and two disturbances.
+    assert page.count("<polyline") == 2 * 2 + 3
+    assert page.count("<circle") == 2 * 10 + 3 * 6
     assert "nan" not in page.lower()
+
+
+def test_slices_disturbances_and_explanations_are_shown(page: str):
+    assert "brightness low (20)" in page
+    assert "noise" in page
+    assert page.count("<img") == 2
+    assert "labelled verschneit ❄" in page
+
+
+def test_every_gate_is_shown_and_those_that_fell_short_say_why(page: str):
+    shown = re.findall(r"<p class=.(bad|warn).>(Refused|Warning): ", page)
+
+    assert ("bad", "Refused") in shown
+    assert ("warn", "Warning") in shown
+    assert page.count("latency against the champion") == 2
 
 
 def test_a_page_without_a_choice_says_so(tmp_path: Path):
