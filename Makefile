@@ -93,6 +93,14 @@ bench-threads: setup ## How many threads the predictor should have on this machi
 bench-judgement: setup ## The judgement on made-up traffic: false alarms, what is found; PART=equal, …
 	@$(PY) -m tests.bench.judgement $(if $(PART),--part $(PART))
 
+.PHONY: bench-training
+bench-training: setup ## A candidate on photographs: how good, how sure, how soon; some minutes
+	@$(PY) -m tests.bench.training
+
+.PHONY: soak-training
+soak-training: setup ## Trainings killed at ten seeded moments and started again
+	@$(PY) -m tests.soak.training
+
 .PHONY: soak-kill
 soak-kill: setup ## A rollout killed at 20 seeded moments and started again
 	@$(PY) -m tests.soak.kills
