@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from weathervane.training.features import Features
 from weathervane.training.fit import Labels
-from weathervane.training.head import LEAST_DEVIATION, Linear
+from weathervane.training.head import LEAST_DEVIATION, Linear, cross_entropy
 
 if TYPE_CHECKING:
     import keras
@@ -108,7 +108,7 @@ def fit_confidence(
         base=1.0,
     )
     logits = head(features) / relative.temperatures(features)[:, None]
-    base = min(_TEMPERATURES, key=lambda one: _cross_entropy(logits / one, labels))
+    base = min(_TEMPERATURES, key=lambda one: cross_entropy(logits / one, labels))
     return Confidence(
         strangeness=strangeness, median=relative.median, step=relative.step, base=float(base)
     )
@@ -131,9 +131,3 @@ def _fit_strangeness(features: NDArray[np.float32], labels: Labels) -> Strangene
     return Strangeness(
         scores=Linear(kernel, -centre @ kernel), half=np.diag(gram) / 2, common=common
     )
-
-
-def _cross_entropy(logits: Floats, labels: Labels) -> float:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    each = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]
-    return float(each.mean())

@@ -1,12 +1,12 @@
 """How far a training has come: kept after every epoch, so that a killed one goes on from there.
 
-In: a Keras model and the figures of each epoch. Out: the curves, the best weights, and a file with
+In: the figures and the weights of each epoch. Out: the curves, the best weights, and a file with
 all that the next epoch depends on.
 """
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from weathervane.config import TrainConfig
 from weathervane.data.files import write_whole
 from weathervane.training.record import Curves
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     import keras
 
 _FIGURES = ("loss", "accuracy", "validation_loss", "validation_accuracy")
-# As Keras calls them.
-_LOGS = ("cross_entropy", "accuracy", "val_cross_entropy", "val_accuracy")
 
 
 @dataclass(kw_only=True)
@@ -45,12 +44,25 @@ class Course:
         """Epochs since the best one."""
         return self.epochs - self.curves().best_epoch if self.epochs else 0
 
-    def add(self, logs: Mapping[str, float], model: "keras.Model") -> None:
-        """Take the figures of an epoch, and the model's weights when it is the best so far."""
-        for figure, log in zip(_FIGURES, _LOGS, strict=True):
-            getattr(self, figure).append(float(logs[log]))
+    def goes_on(self, config: TrainConfig) -> bool:
+        """Whether there is another epoch: neither have all ended, nor too many since the best."""
+        return self.epochs < config.epochs and self.waited < config.patience
+
+    def add(self, figures: Mapping[str, float], weights: Callable[[], list[NDArray[Any]]]) -> None:
+        """Take the figures of an epoch, and the weights when it is the best so far."""
+        for name in _FIGURES:
+            getattr(self, name).append(float(figures[name]))
         if self.waited == 0:
-            self.best = model.get_weights()
+            self.best = weights()
+
+    def line(self, config: TrainConfig, seconds_an_epoch: float) -> str:
+        """How the last epoch went and how much time is left, for people."""
+        return (
+            f"{config.architecture} epoch {self.epochs}/{config.epochs}: "
+            f"loss {self.loss[-1]:.3f}, validation loss {self.validation_loss[-1]:.3f}, "
+            f"validation accuracy {self.validation_accuracy[-1]:.3f}, "
+            f"{seconds_an_epoch * (config.epochs - self.epochs):.0f} s left"
+        )
 
     def curves(self) -> Curves:
         """The figures, for the record."""

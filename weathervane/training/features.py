@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 Features = NDArray[np.float32]  # [n, views, features]
 
-_SAID_EVERY = 64
+_SAID_EVERY = 100
 
 
 def backbone_digest(backbone: "keras.Model") -> str:
@@ -84,13 +84,15 @@ def compute(
         known = _Known(folder, (2, backbone.output_shape[1]))
         found = {digest: known.read(digest) for digest in digests}
         missing = {digest: number for number, digest in enumerate(digests) if found[digest] is None}
-        started = time.monotonic()
-        for done, (digest, one) in enumerate(_extract(backbone, pictures, missing), start=1):
+        begun = time.monotonic()
+        for done, (digest, one) in enumerate(_extract(backbone, pictures, missing)):
+            if done == 0:  # what came before is done once
+                begun = time.monotonic()
             found[digest] = one
             known.write(digest, one)
-            if done % _SAID_EVERY == 0 or done == len(missing):
-                left = (time.monotonic() - started) / done * (len(missing) - done)
-                progress(f"features of {done} of {len(missing)} pictures, {left:.0f} s left")
+            if done % _SAID_EVERY == 0 or done == len(missing) - 1:
+                left = (time.monotonic() - begun) / max(done, 1) * (len(missing) - 1 - done)
+                progress(f"features of {done + 1} of {len(missing)} pictures, {left:.0f} s left")
     return np.stack([cast(NDArray[np.float32], found[digest]) for digest in digests])
 
 

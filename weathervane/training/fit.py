@@ -1,11 +1,10 @@
 """The one way to fit: batches in, the weights of the best epoch left in the model.
 
-Used alike for whole networks on pictures, for heads on features, and for the top of a backbone.
+Used alike for whole networks and for the top of a backbone; heads take the same batches.
 """
 
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,13 @@ Augment = Callable[[Inputs, int], Inputs]
 # hundreds of steps to learn anything, however few the pictures are.
 _LEAST_STEPS = 32
 _WEIGHT_DECAY = 0.01
+# What Keras calls the figures of an epoch.
+_LOGS = {
+    "cross_entropy": "loss",
+    "accuracy": "accuracy",
+    "val_cross_entropy": "validation_loss",
+    "val_accuracy": "validation_accuracy",
+}
 # Batches that are made while the network learns from another.
 _AHEAD = 2
 
@@ -42,7 +48,6 @@ def fit(
     progress: Callable[[str], None],
     augment: Augment | None = None,
     state: Path | None = None,
-    watch: Callable[[int, float], None] = lambda epoch, loss: None,
 ) -> Curves:
     """Fit ``model`` (inputs to probabilities) with AdamW and early stopping.
 
@@ -59,39 +64,37 @@ def fit(
         augment: changes each training batch.
         state: a file that says after each epoch how far this training has come; begun from it
             when it is there. Its name must stand for everything that determines the training.
-        watch: given each epoch's number, from 1, and its loss on ``validation``; may raise.
     """
     inputs, labels = training
-    steps = max(-(-len(labels) // config.batch_size), _LEAST_STEPS)
+    steps = steps_an_epoch(len(labels), config)
     _compile(model, config, steps)
-    like = (inputs, labels, _class_weights(labels))
     course = Course.resumed(model, state)
+    shown = _dataset(
+        # Asked anew at each epoch.
+        lambda: batches(training, config, epoch=course.epochs, steps=steps, augment=augment),
+        (inputs, labels, class_weights(labels)),
+        steps,
+    )
+    checked = _dataset(
+        lambda: _in_order(validation, config.batch_size),
+        validation,
+        -(-len(validation[1]) // config.batch_size),
+    )
     begun, started = course.epochs, time.monotonic()
-    while course.epochs < config.epochs and course.waited < config.patience:
-        seen = partial(
-            _batches, training, config, epoch=course.epochs, steps=steps, augment=augment
-        )
+    while course.goes_on(config):
         logs = model.fit(
-            _dataset(seen, like, steps),
+            shown,
             steps_per_epoch=steps,
-            shuffle=False,  # `_batches` has shuffled
-            validation_data=_dataset(
-                lambda: _in_order(validation, config.batch_size),
-                validation,
-                -(-len(validation[1]) // config.batch_size),
-            ),
+            shuffle=False,  # `batches` has shuffled
+            validation_data=checked,
             verbose=0,
         ).history
-        course.add({name: values[0] for name, values in logs.items()}, model)
+        figures = {
+            figure: values[0] for name, values in logs.items() if (figure := _LOGS.get(name))
+        }
+        course.add(figures, model.get_weights)
         course.write(model, state)
-        left = (time.monotonic() - started) / (course.epochs - begun)
-        left *= config.epochs - course.epochs
-        progress(
-            f"{config.architecture} epoch {course.epochs}/{config.epochs}: "
-            f"loss {course.loss[-1]:.3f}, validation loss {course.validation_loss[-1]:.3f}, "
-            f"validation accuracy {course.validation_accuracy[-1]:.3f}, {left:.0f} s left"
-        )
-        watch(course.epochs, course.validation_loss[-1])
+        progress(course.line(config, (time.monotonic() - started) / (course.epochs - begun)))
     model.set_weights(course.best)
     return course.curves()
 
@@ -158,7 +161,12 @@ def _in_order(data: tuple[Inputs, Labels], size: int) -> Iterator[tuple[Inputs, 
         yield inputs[start : start + size], labels[start : start + size]
 
 
-def _batches(
+def steps_an_epoch(pictures: int, config: TrainConfig) -> int:
+    """How many batches an epoch has."""
+    return max(-(-pictures // config.batch_size), _LEAST_STEPS)
+
+
+def batches(
     data: tuple[Inputs, Labels],
     config: TrainConfig,
     *,
@@ -168,7 +176,7 @@ def _batches(
 ) -> Iterator[tuple[Inputs, Labels, NDArray[np.float32]]]:
     """The batches of one epoch, which follow from the seed and its number."""
     inputs, labels = data
-    weights = _class_weights(labels)
+    weights = class_weights(labels)
     if config.balance != "weights":
         weights = np.ones_like(weights)
     random = np.random.default_rng([config.seed, epoch])
@@ -190,11 +198,11 @@ def _order(labels: Labels, config: TrainConfig, random: np.random.Generator) -> 
     """Places of pictures, one pass: each once, or, when sampled, each class as often as any."""
     if config.balance != "sampling":
         return random.permutation(len(labels))
-    share = _class_weights(labels)[labels].astype(np.float64)
+    share = class_weights(labels)[labels].astype(np.float64)
     return random.choice(len(labels), len(labels), p=share / share.sum())
 
 
-def _class_weights(labels: Labels) -> NDArray[np.float32]:
+def class_weights(labels: Labels) -> NDArray[np.float32]:
     """By label; the pictures of each class weigh the same together, and a picture 1 on average."""
     counts = np.bincount(labels)
     return (len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))).astype(np.float32)

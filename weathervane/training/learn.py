@@ -76,7 +76,6 @@ def learn(
             classes=len(dataset.classes),
             config=config,
             progress=progress,
-            state=cache.progress(training),
         )
         if not config.unfrozen_layers:
             (seen, _), (checked, _) = features

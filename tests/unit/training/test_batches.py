@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from weathervane.config import TrainConfig
-from weathervane.training.fit import _batches, _class_weights
+from weathervane.training import fit
+from weathervane.training.fit import class_weights
 
 LABELS = np.array([0] * 6 + [1] * 3 + [2] * 1)
 INPUTS = np.arange(10, dtype=np.float32)[:, None]
@@ -16,7 +17,7 @@ CONFIG = TrainConfig(batch_size=4, seed=3)
 
 def batches(*, epoch=0, steps=6, augment=None, **settings):
     config = replace(CONFIG, **settings)
-    return list(_batches((INPUTS, LABELS), config, epoch=epoch, steps=steps, augment=augment))
+    return list(fit.batches((INPUTS, LABELS), config, epoch=epoch, steps=steps, augment=augment))
 
 
 def places(**settings):
@@ -38,7 +39,7 @@ def test_labels_and_weights_stay_with_their_pictures():
     for inputs, labels, weights in batches():
         chosen = inputs[:, 0].astype(int)
         assert np.array_equal(labels, LABELS[chosen])
-        assert np.array_equal(weights, _class_weights(LABELS)[labels])
+        assert np.array_equal(weights, class_weights(LABELS)[labels])
 
 
 def test_the_order_follows_from_the_seed_and_the_epoch():
@@ -70,7 +71,7 @@ def test_without_balance_every_picture_is_itself():
 
 
 def test_classes_weigh_the_same_together_and_a_picture_one_on_average():
-    weights = _class_weights(LABELS)[LABELS]
+    weights = class_weights(LABELS)[LABELS]
 
     totals = [weights[label == LABELS].sum() for label in range(3)]
     assert totals == pytest.approx([10 / 3] * 3)
@@ -78,6 +79,6 @@ def test_classes_weigh_the_same_together_and_a_picture_one_on_average():
 
 
 def test_a_class_without_pictures_takes_no_weight_from_the_others():
-    weights = _class_weights(np.array([0, 0, 2, 2]))
+    weights = class_weights(np.array([0, 0, 2, 2]))
 
     assert weights[[0, 2]] == pytest.approx(1)
