@@ -97,6 +97,14 @@ bench-judgement: setup ## The judgement on made-up traffic: false alarms, what i
 bench-gate: setup ## The gate against bad models and honest ones, 20 seeds each; PART=predictions or packages
 	@$(PY) -m tests.bench.gate $(if $(PART),--part $(PART))
 
+.PHONY: bench-training
+bench-training: setup ## A candidate on photographs: how good, how sure, how soon; some minutes
+	@$(PY) -m tests.bench.training
+
+.PHONY: soak-training
+soak-training: setup ## Trainings killed at ten seeded moments and started again
+	@$(PY) -m tests.soak.training
+
 .PHONY: soak-kill
 soak-kill: setup ## A rollout killed at 20 seeded moments and started again
 	@$(PY) -m tests.soak.kills

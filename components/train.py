@@ -19,10 +19,12 @@ def train(
 
     from weathervane import config
     from weathervane.data.prepare import Dataset
+    from weathervane.training.cache import Cache
     from weathervane.training.train import train as fit
 
     chosen = config.from_mapping(config.PipelineSettings, settings, "settings").train
     chosen = replace(chosen, architecture=architecture, weights=weights or chosen.weights)
-    record = fit(Dataset.open(Path(dataset.path)), chosen, Path(candidate.path), print)
+    cache = Cache.at(config.cache_folder(), print)
+    record = fit(Dataset.open(Path(dataset.path)), chosen, Path(candidate.path), print, cache=cache)
     candidate.metadata["architecture"] = architecture
     candidate.metadata["parameters"] = record.parameters

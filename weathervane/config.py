@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -139,16 +139,39 @@ class TrainConfig:
     learning_rate: float = 3e-3
     # Epochs without a better validation loss before training ends.
     patience: int = 5
+    # How the learning rate goes from its first value: down to nothing, or nowhere.
+    schedule: Literal["cosine", "constant"] = "cosine"
+    # How classes of few pictures count as much as others: each picture of them more, or more often.
+    balance: Literal["weights", "sampling", "none"] = "weights"
+    # The share of each label that is spread over all classes.
+    label_smoothing: float = 0.0
     # Backbone weights: a file, "imagenet" (Keras downloads them) or None (random).
     weights: str | None = None
+    # Penalty on the squared weights of a head over the standardised features of a backbone. On
+    # photographs of five weathers, 0.01 to 0.1 do equally well.
+    head_penalty: float = 0.03
+    # With weights: how many of the backbone's last layers learn on, once the head has learned.
+    # Their batch norm stays as it is.
+    unfrozen_layers: int = 0
+    unfrozen_learning_rate: float = 1e-4
     seed: int = 0
 
     __pydantic_config__ = _STRICT
 
     def __post_init__(self) -> None:
-        _require(self.epochs >= 1, f"epochs must be at least 1, got {self.epochs}")
-        _require(self.batch_size >= 1, f"batch_size must be at least 1, got {self.batch_size}")
-        _require(self.learning_rate > 0, f"learning_rate must be above 0, got {self.learning_rate}")
+        for name in ("epochs", "batch_size", "patience"):
+            value = getattr(self, name)
+            _require(value >= 1, f"{name} must be at least 1, got {value}")
+        for name in ("learning_rate", "unfrozen_learning_rate"):
+            value = getattr(self, name)
+            _require(value > 0, f"{name} must be above 0, got {value}")
+        for name in ("head_penalty", "unfrozen_layers", "seed"):
+            value = getattr(self, name)
+            _require(value >= 0, f"{name} must be at least 0, got {value}")
+        _require(
+            0 <= self.label_smoothing < 1,
+            f"label_smoothing must be from 0 to below 1, got {self.label_smoothing}",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -379,6 +402,12 @@ def replicas(environment: Mapping[str, str] = os.environ) -> int:
         f"WEATHERVANE_REPLICAS must be a number from 1 on, got {asked!r}",
     )
     return int(asked)
+
+
+def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where trainings keep what need not be done twice: ``WEATHERVANE_CACHE``, or in the state."""
+    named = environment.get("WEATHERVANE_CACHE")
+    return Path(named).absolute() if named else state_folder(environment) / "cache"
 
 
 def state_folder(environment: Mapping[str, str] = os.environ) -> Path:

@@ -1,7 +1,7 @@
 """Training pictures as they might also have been taken. The only module that uses albumentations.
 
-In: a batch of pictures. Out: as many, of the same size, changed at random but reproducibly. What is
-changed must leave the weather as it is: colours stay, brightness hardly moves.
+In: a batch of pictures and a number. Out: as many, of the same size, changed as the number says.
+What is changed must leave the weather as it is: colours stay, brightness hardly moves.
 """
 
 import os
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 Pictures = NDArray[np.uint8]  # [n, size, size, 3], RGB
 
 
-def augmenter(size: int, seed: int) -> Callable[[Pictures], Pictures]:
-    """A function that changes one batch after the other; the same seed gives the same changes."""
+def augmenter(size: int, seed: int) -> Callable[[Pictures, int], Pictures]:
+    """A function that changes a batch; the same seed and number give the same changes."""
     # albumentations asks a server for its newest version when it is imported, unless told not to.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     import albumentations
@@ -25,11 +25,11 @@ def augmenter(size: int, seed: int) -> Callable[[Pictures], Pictures]:
             # Framed a little closer or elsewhere.
             albumentations.RandomResizedCrop((size, size), scale=(0.7, 1.0), ratio=(0.9, 1.1)),
             albumentations.RandomBrightnessContrast(brightness_limit=0.1, contrast_limit=0.1),
-        ],
-        seed=seed,
+        ]
     )
 
-    def augment(pictures: Pictures) -> Pictures:
+    def augment(pictures: Pictures, number: int) -> Pictures:
+        change.set_random_seed(int(np.random.SeedSequence([seed, number]).generate_state(1)[0]))
         return np.stack([change(image=picture)["image"] for picture in pictures])
 
     return augment

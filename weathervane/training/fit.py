@@ -1,16 +1,18 @@
 """The one way to fit: batches in, the weights of the best epoch left in the model.
 
-Used alike for whole networks on pictures and for heads on features.
+Used alike for whole networks and for the top of a backbone; heads take the same batches.
 """
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from weathervane.config import TrainConfig
+from weathervane.training.course import Course
 from weathervane.training.record import Curves
 
 if TYPE_CHECKING:
@@ -19,11 +21,20 @@ if TYPE_CHECKING:
 
 Inputs = NDArray[Any]  # pictures or features, [n, …]
 Labels = NDArray[np.int64]  # [n]
+# Changes one batch; the number says how, and the same number changes it in the same way.
+Augment = Callable[[Inputs, int], Inputs]
 
 # An epoch of few pictures goes through them several times, each time changed otherwise: it takes
 # hundreds of steps to learn anything, however few the pictures are.
 _LEAST_STEPS = 32
 _WEIGHT_DECAY = 0.01
+# What Keras calls the figures of an epoch.
+_LOGS = {
+    "cross_entropy": "loss",
+    "accuracy": "accuracy",
+    "val_cross_entropy": "validation_loss",
+    "val_accuracy": "validation_accuracy",
+}
 # Batches that are made while the network learns from another.
 _AHEAD = 2
 
@@ -35,74 +46,99 @@ def fit(
     *,
     config: TrainConfig,
     progress: Callable[[str], None],
-    augment: Callable[[Inputs], Inputs] | None = None,
+    augment: Augment | None = None,
+    state: Path | None = None,
 ) -> Curves:
-    """Fit ``model`` (inputs to probabilities) with AdamW, cosine decay and early stopping.
+    """Fit ``model`` (inputs to probabilities) with AdamW and early stopping.
 
-    Classes weigh the same, however many pictures each has. On return the model has the weights of
-    the epoch with the lowest cross-entropy on ``validation``. The order of the pictures follows
-    from ``config.seed``, all else from Keras' seed.
+    On return the model has the weights of the epoch with the lowest cross-entropy on
+    ``validation``. What an epoch sees follows from ``config.seed`` and its number, all else from
+    Keras' seed: a training that goes on from its ``state`` ends as if it had never stopped.
+
+    Args:
+        model: probabilities over the classes as its only output.
+        training: inputs and labels.
+        validation: likewise.
+        config: how.
+        progress: told one line an epoch.
+        augment: changes each training batch.
+        state: a file that says after each epoch how far this training has come; begun from it
+            when it is there. Its name must stand for everything that determines the training.
     """
+    inputs, labels = training
+    steps = steps_an_epoch(len(labels), config)
+    _compile(model, config, steps)
+    course = Course.resumed(model, state)
+    shown = _dataset(
+        # Asked anew at each epoch.
+        lambda: batches(training, config, epoch=course.epochs, steps=steps, augment=augment),
+        (inputs, labels, class_weights(labels)),
+        steps,
+    )
+    checked = _dataset(
+        lambda: _in_order(validation, config.batch_size),
+        validation,
+        -(-len(validation[1]) // config.batch_size),
+    )
+    begun, started = course.epochs, time.monotonic()
+    while course.goes_on(config):
+        logs = model.fit(
+            shown,
+            steps_per_epoch=steps,
+            shuffle=False,  # `batches` has shuffled
+            validation_data=checked,
+            verbose=0,
+        ).history
+        figures = {
+            figure: values[0] for name, values in logs.items() if (figure := _LOGS.get(name))
+        }
+        course.add(figures, model.get_weights)
+        course.write(model, state)
+        progress(course.line(config, (time.monotonic() - started) / (course.epochs - begun)))
+    model.set_weights(course.best)
+    return course.curves()
+
+
+def _compile(model: "keras.Model", config: TrainConfig, steps: int) -> None:
     import keras
 
-    inputs, labels = training
-    steps = max(-(-len(labels) // config.batch_size), _LEAST_STEPS)
+    rate = (
+        keras.optimizers.schedules.CosineDecay(config.learning_rate, steps * config.epochs)
+        if config.schedule == "cosine"
+        else config.learning_rate
+    )
+    classes = model.output_shape[1]
     model.compile(
-        keras.optimizers.AdamW(
-            keras.optimizers.schedules.CosineDecay(config.learning_rate, steps * config.epochs),
-            weight_decay=_WEIGHT_DECAY,
-        ),
-        "sparse_categorical_crossentropy",
+        keras.optimizers.AdamW(rate, weight_decay=_WEIGHT_DECAY),
+        _cross_entropy(classes, config.label_smoothing),
         # The loss weighs classes and holds penalties; curves are of the plain cross-entropy.
         metrics=["accuracy", keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy")],
         jit_compile=False,  # compiling costs more than it saves in a training of minutes
     )
-    started = time.monotonic()
+    model.optimizer.build(model.trainable_variables)  # so that its state can be put back
 
-    def report(epoch: int, logs: dict[str, float]) -> None:
-        left = (time.monotonic() - started) / (epoch + 1) * (config.epochs - epoch - 1)
-        progress(
-            f"{config.architecture} epoch {epoch + 1}/{config.epochs}: "
-            f"loss {logs['cross_entropy']:.3f}, validation loss {logs['val_cross_entropy']:.3f}, "
-            f"validation accuracy {logs['val_accuracy']:.3f}, {left:.0f} s left"
+
+def _cross_entropy(classes: int, smoothing: float) -> Callable[[Any, Any], Any]:
+    """With ``smoothing``, that share of each label is spread over all classes.
+
+    Szegedy et al., "Rethinking the Inception Architecture", 2016. Keras smooths labels of one
+    column a class only.
+    """
+    import keras
+
+    def loss(labels: Any, probabilities: Any) -> Any:  # noqa: ANN401  Keras' tensors
+        shares = keras.ops.one_hot(keras.ops.reshape(labels, (-1,)), classes)
+        return keras.losses.categorical_crossentropy(
+            shares, probabilities, label_smoothing=smoothing
         )
 
-    history = model.fit(
-        _dataset(
-            lambda: _batches(inputs, labels, config, augment),
-            (inputs, labels, _class_weights(labels)),
-        ),
-        steps_per_epoch=steps,
-        shuffle=False,  # `_batches` has shuffled
-        epochs=config.epochs,
-        validation_data=_dataset(
-            lambda: _in_order(validation, config.batch_size),
-            validation,
-            -(-len(validation[1]) // config.batch_size),
-        ),
-        callbacks=[
-            keras.callbacks.EarlyStopping(
-                "val_cross_entropy",
-                mode="min",
-                patience=config.patience,
-                restore_best_weights=True,
-            ),
-            keras.callbacks.LambdaCallback(on_epoch_end=report),
-        ],
-        verbose=0,
-    ).history
-    return Curves(
-        loss=tuple(map(float, history["cross_entropy"])),
-        accuracy=tuple(map(float, history["accuracy"])),
-        validation_loss=tuple(map(float, history["val_cross_entropy"])),
-        validation_accuracy=tuple(map(float, history["val_accuracy"])),
-    )
+    return loss
 
 
 def _dataset(
     batches: Callable[[], Iterator[tuple[NDArray[Any], ...]]],
     like: tuple[NDArray[Any], ...],
-    count: int = -1,  # tf.data.INFINITE_CARDINALITY
+    count: int,
 ) -> "tf.data.Dataset":
     """What Keras makes of a generator or of arrays, but for the tuning of its buffers.
 
@@ -125,23 +161,48 @@ def _in_order(data: tuple[Inputs, Labels], size: int) -> Iterator[tuple[Inputs, 
         yield inputs[start : start + size], labels[start : start + size]
 
 
-def _batches(
-    inputs: Inputs,
-    labels: Labels,
+def steps_an_epoch(pictures: int, config: TrainConfig) -> int:
+    """How many batches an epoch has."""
+    return max(-(-pictures // config.batch_size), _LEAST_STEPS)
+
+
+def batches(
+    data: tuple[Inputs, Labels],
     config: TrainConfig,
-    augment: Callable[[Inputs], Inputs] | None,
+    *,
+    epoch: int,
+    steps: int,
+    augment: Augment | None = None,
 ) -> Iterator[tuple[Inputs, Labels, NDArray[np.float32]]]:
-    weights = _class_weights(labels)
-    random = np.random.default_rng(config.seed)
+    """The batches of one epoch, which follow from the seed and its number."""
+    inputs, labels = data
+    weights = class_weights(labels)
+    if config.balance != "weights":
+        weights = np.ones_like(weights)
+    random = np.random.default_rng([config.seed, epoch])
+    step = 0
     while True:
-        order = random.permutation(len(labels))
+        order = _order(labels, config, random)
         for start in range(0, len(order), config.batch_size):
+            if step == steps:
+                return
             chosen = order[start : start + config.batch_size]
             batch = inputs[chosen]
-            yield augment(batch) if augment else batch, labels[chosen], weights[labels[chosen]]
+            if augment:
+                batch = augment(batch, epoch * steps + step)
+            yield batch, labels[chosen], weights[labels[chosen]]
+            step += 1
 
 
-def _class_weights(labels: Labels) -> NDArray[np.float32]:
+def _order(labels: Labels, config: TrainConfig, random: np.random.Generator) -> NDArray[np.int64]:
+    """Places of pictures, one pass: each once, or, when sampled, each class as often as any."""
+    if config.balance != "sampling":
+        return random.permutation(len(labels))
+    share = class_weights(labels)[labels].astype(np.float64)
+    return random.choice(len(labels), len(labels), p=share / share.sum())
+
+
+def class_weights(labels: Labels) -> NDArray[np.float32]:
     """By label; the pictures of each class weigh the same together, and a picture 1 on average."""
     counts = np.bincount(labels)
     return (len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))).astype(np.float32)

@@ -1,7 +1,8 @@
 """What is kept of a training: how, on what, and how it went. JSON in and out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from math import inf, isnan
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -19,6 +20,18 @@ class Curves:
     accuracy: tuple[float, ...]
     validation_loss: tuple[float, ...]
     validation_accuracy: tuple[float, ...]
+
+    @property
+    def best_epoch(self) -> int:
+        """The one with the least validation loss, from 1; a loss that is NaN is none."""
+        losses = [inf if isnan(loss) else loss for loss in self.validation_loss]
+        return losses.index(min(losses)) + 1
+
+    def followed_by(self, other: "Curves") -> "Curves":
+        """These epochs, and then those of ``other``."""
+        return Curves(
+            **{one.name: getattr(self, one.name) + getattr(other, one.name) for one in fields(self)}
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

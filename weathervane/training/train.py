@@ -1,20 +1,15 @@
-"""A dataset in, one candidate out: a SavedModel and the record of its training.
-
-A backbone that has weights stays as it is, and a head is trained on its features. Without weights
-the whole network is trained, on augmented pictures.
-"""
+"""A dataset in, one candidate out: a SavedModel and the record of its training."""
 
 import hashlib
+import json
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from weathervane.config import TrainConfig
 from weathervane.data.prepare import Dataset
@@ -22,22 +17,19 @@ from weathervane.errors import UsageError
 from weathervane.folders import new_folder
 from weathervane.training.architectures import ARCHITECTURES
 from weathervane.training.architectures.backbone import IMAGENET
-from weathervane.training.augmentation import augmenter
+from weathervane.training.cache import Cache
+from weathervane.training.confidence import fit_confidence
 from weathervane.training.export import export
-from weathervane.training.fit import fit
-from weathervane.training.head import train_head
-from weathervane.training.record import Curves, TrainingRecord
+from weathervane.training.learn import Learned, learn
+from weathervane.training.record import TrainingRecord
 
 if TYPE_CHECKING:
     import keras
 
-# Share of the features that each step of training ignores when a whole network learns.
-_DROPOUT = 0.2
-
 # What the figures depend on. TensorFlow has one of two names.
 _VERSIONED = (
     *("weathervane", "tensorflow-cpu", "tensorflow", "keras", "numpy"),
-    *("opencv-python-headless", "albumentations"),
+    *("opencv-python-headless", "albumentations", "ai-edge-litert"),
 )
 
 
@@ -46,16 +38,52 @@ def train(
     config: TrainConfig,
     out: Path,
     progress: Callable[[str], None] = lambda line: None,
+    *,
+    cache: Cache = Cache(None),  # noqa: B008  a frozen value
 ) -> TrainingRecord:
     """Train ``config.architecture`` and write ``out/model/`` and ``out/training.json``.
 
     ``out`` appears when all of it is there. The same seed on the same machine gives the same
-    weights. ``progress`` gets a line for each epoch.
+    weights, also when an earlier training of the same was killed and ``cache`` knows how far it
+    came. ``progress`` gets a line for each epoch.
 
     Raises:
         UsageError: for an architecture that is not known, weights that do not fit it, or an
             ``out`` that is taken.
     """
+    config = _checked(config, progress)
+    with new_folder(out) as folder:
+        started = time.monotonic()
+        weights, versions = _describe_weights(config.weights), _versions()
+        learned = learn(
+            dataset,
+            config,
+            cache=cache,
+            training=_digest(dataset, config, weights, versions),
+            progress=progress,
+        )
+        model = _classifier(learned, dataset)
+        export(model, dataset.size, folder / "model")
+        record = TrainingRecord(
+            settings=config,
+            weights=weights,
+            classes=tuple(dataset.classes),
+            size=dataset.size,
+            data_digest=dataset.data_digest,
+            pictures={
+                split: len(dataset.arrays(split)[1]) for split in ("train", "validation", "test")
+            },
+            parameters=model.count_params(),
+            curves=learned.curves,
+            best_epoch=learned.curves.best_epoch,
+            seconds=time.monotonic() - started,
+            versions=versions,
+        )
+        record.write(folder / "training.json")
+    return record
+
+
+def _checked(config: TrainConfig, progress: Callable[[str], None]) -> TrainConfig:
     if config.architecture not in ARCHITECTURES:
         raise UsageError(
             f"there is no architecture {config.architecture!r}; there are "
@@ -64,66 +92,45 @@ def train(
     architecture = ARCHITECTURES[config.architecture]
     if config.weights and not architecture.takes_weights:
         progress(f"{architecture.name} is trained from scratch: it takes no weights")
-        config = replace(config, weights=None)
-    elif architecture.takes_weights and not config.weights:
+        return replace(config, weights=None)
+    if architecture.takes_weights and not config.weights:
         progress(f"{architecture.name} has no weights to start from: trained from scratch")
-    with new_folder(out) as folder:
-        started = time.monotonic()
-        model, curves = _trained(dataset, config, progress)
-        export(model, dataset.size, folder / "model")
-        record = TrainingRecord(
-            settings=config,
-            weights=_describe_weights(config.weights),
-            classes=tuple(dataset.classes),
-            size=dataset.size,
-            data_digest=dataset.data_digest,
-            pictures={
-                split: len(dataset.arrays(split)[1]) for split in ("train", "validation", "test")
-            },
-            parameters=model.count_params(),
-            curves=curves,
-            best_epoch=int(np.argmin(curves.validation_loss)) + 1,
-            seconds=time.monotonic() - started,
-            versions=_versions(),
-        )
-        record.write(folder / "training.json")
-    return record
+    return config
 
 
-def _trained(
-    dataset: Dataset, config: TrainConfig, progress: Callable[[str], None]
-) -> tuple["keras.Model", Curves]:
+def _classifier(learned: Learned, dataset: Dataset) -> "keras.Model":
+    """Pictures to probabilities that are as sure as they may be."""
     import keras
-    import tensorflow as tf
 
-    keras.utils.set_random_seed(config.seed)
-    tf.config.experimental.enable_op_determinism()
-    network = ARCHITECTURES[config.architecture].features(dataset.size, config.weights)
-    training, validation = dataset.arrays("train"), dataset.arrays("validation")
-    classes = len(dataset.classes)
-    if config.weights is not None:
-        return train_head(
-            network, training, validation, classes=classes, config=config, progress=progress
-        )
-    thinned = keras.layers.Dropout(_DROPOUT)(network.output)
-    probabilities = keras.layers.Dense(classes, activation="softmax")(thinned)
-    model = keras.Model(network.input, probabilities)
-    curves = fit(
-        model,
-        training,
-        validation,
-        config=config,
-        progress=progress,
-        augment=augmenter(dataset.size, config.seed),
+    confidence = fit_confidence(
+        learned.head,
+        (learned.training, dataset.arrays("train")[1]),
+        (learned.validation, dataset.arrays("validation")[1]),
     )
-    return model, curves
+    network = learned.network
+    return keras.Model(network.input, confidence.join(learned.head, network.output))
+
+
+def _digest(
+    dataset: Dataset, config: TrainConfig, weights: str, versions: Mapping[str, str]
+) -> str:
+    """Of everything that determines a training."""
+    determining = {
+        "settings": {**asdict(config), "weights": weights},
+        "data": [dataset.data_digest, dataset.size, dataset.preprocessing],
+        "versions": versions,
+    }
+    return hashlib.sha256(json.dumps(determining, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _describe_weights(weights: str | None) -> str:
     if weights is None or weights == IMAGENET:
         return weights or "none"
-    with Path(weights).open("rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    try:
+        with Path(weights).open("rb") as file:
+            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    except OSError as error:
+        raise UsageError(f"there is no file of weights {weights}: {error.strerror}") from error
 
 
 def _versions() -> dict[str, str]:
