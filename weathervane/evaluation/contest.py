@@ -163,7 +163,7 @@ def _origin(record: TrainingRecord, dataset: Dataset, manifest: Manifest, answer
 
 
 def leaked(manifest: Manifest) -> int:
-    """Test pictures that are training pictures too: the same file, or a near duplicate."""
+    """Test pictures that are training pictures too: the same file, a near duplicate, or a part."""
     trained = manifest.split("train")
-    files, clusters = {row.sha256 for row in trained}, {row.cluster for row in trained}
-    return sum(row.sha256 in files or row.cluster in clusters for row in manifest.split("test"))
+    files, scenes = {row.sha256 for row in trained}, {row.scene for row in trained}
+    return sum(row.sha256 in files or row.scene in scenes for row in manifest.split("test"))

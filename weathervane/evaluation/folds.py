@@ -6,17 +6,16 @@ model: the gate judges models, on a test of their own.
 """
 
 import tempfile
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
 from weathervane.data.manifest import Manifest
 from weathervane.data.prepare import Dataset, prepare
-from weathervane.errors import DataError, UsageError
+from weathervane.data.splits import fold
+from weathervane.errors import UsageError
 from weathervane.evaluation.evaluate import answer_in_batches
 from weathervane.evaluation.metrics import Figures, measure
 from weathervane.saved_model import SavedModel
@@ -52,7 +51,7 @@ def cross_validate(
     Probe pictures stay out of it: they are for the rollout. One more share stops the training.
 
     Args:
-        manifest: whose splits are dealt anew; clusters of near duplicates stay together.
+        manifest: whose splits are dealt anew; scenes stay whole.
         root: the folder of its pictures.
         size: pixels a side.
         train: trains one model on a prepared data set.
@@ -62,7 +61,7 @@ def cross_validate(
 
     Raises:
         UsageError: for less than 3 folds.
-        DataError: when a class has less clusters than there are folds.
+        DataError: when a class has less scenes than there are folds.
     """
     labels, answers, accuracies = [], [], []
     for number, dealt in enumerate(deal(manifest, folds, seed), start=1):
@@ -80,43 +79,15 @@ def cross_validate(
 
 
 def deal(manifest: Manifest, folds: int, seed: int) -> Iterator[Manifest]:
-    """A manifest for each fold: its share is the test, the next one the validation.
-
-    Clusters go, the largest first, to the fold that has fewest pictures of their classes.
-    """
+    """A manifest for each fold: its share is the test, the next one the validation."""
     if folds < 3:
         raise UsageError(
             f"there must be 3 folds at least, for test, validation and training: {folds}"
         )
     rows = [row for row in manifest.rows if row.split != "probe"]
-    clusters: dict[str, Counter[str]] = defaultdict(Counter)
-    for row in rows:
-        clusters[row.cluster][row.label] += 1
-
-    def turn(cluster: str) -> tuple[int, str]:
-        drawn = sha256(f"{seed}:{cluster}".encode()).hexdigest()
-        return -clusters[cluster].total(), drawn
-
-    held = [Counter[str]() for _ in range(folds)]
-    fold_of = {}
-    for cluster in sorted(clusters, key=turn):
-        fewest = min(
-            range(folds),
-            key=lambda fold: (
-                sum(held[fold][label] for label in clusters[cluster]),
-                held[fold].total(),
-            ),
-        )
-        fold_of[cluster] = fewest
-        held[fewest] += clusters[cluster]
-    missing = [label for label in manifest.classes if any(not fold[label] for fold in held)]
-    if missing:
-        raise DataError(
-            f"class {missing[0]!r} has too few different pictures for {folds} folds: add pictures, "
-            "or ask for fewer folds"
-        )
+    fold_of = fold(rows, folds, seed)
     for number in range(folds):
         splits = {number: "test", (number + 1) % folds: "validation"}
         yield Manifest(
-            tuple(replace(row, split=splits.get(fold_of[row.cluster], "train")) for row in rows)
+            tuple(replace(row, split=splits.get(fold_of[row.sha256], "train")) for row in rows)
         )

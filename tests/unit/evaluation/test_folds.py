@@ -19,6 +19,7 @@ def row(number: int, label: str, cluster: str, split: str = "train") -> Row:
         height=64,
         split=split,
         cluster=cluster,
+        scene=cluster,
     )
 
 
@@ -47,8 +48,8 @@ def test_every_picture_but_the_probes_is_in_one_test_and_one_validation():
 
 def test_near_duplicates_are_in_one_split():
     for fold in deal(MANIFEST, folds=5, seed=0):
-        splits = Counter({(one.cluster, one.split) for one in fold.rows})
-        assert len({cluster for cluster, _ in splits}) == len(splits)
+        splits = Counter({(one.scene, one.split) for one in fold.rows})
+        assert len({scene for scene, _ in splits}) == len(splits)
 
 
 def test_every_fold_has_about_as_many_pictures_of_each_class():
@@ -72,7 +73,9 @@ def test_a_class_of_too_few_pictures_is_named():
         tuple(row(number, "foggy" if number < 2 else "sunny", str(number)) for number in range(20))
     )
 
-    with pytest.raises(DataError, match="class 'foggy' has too few different pictures for 3 folds"):
+    with pytest.raises(
+        DataError, match="class 'foggy' has 2 different pictures to train on, too few for 3 folds"
+    ):
         list(deal(few, folds=3, seed=0))
 
 

@@ -20,6 +20,7 @@ ROWS = tuple(
         height=100,
         split="test",
         cluster=str(number),
+        scene=str(number),
     )
     for number in range(9)
 )
