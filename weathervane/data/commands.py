@@ -106,6 +106,34 @@ def validate(
 
 
 @app.command()
+def prepare(
+    source: Annotated[str, typer.Argument(help="The pictures, as for validate.")],
+    manifest: Annotated[Path, typer.Argument(help="Their manifest, from `split`.")],
+    out: Annotated[Path, typer.Argument(file_okay=False, help="A new folder.")],
+    size: Annotated[int, typer.Option(min=32, max=512, help="Pixels a side.")] = 96,
+) -> None:
+    """Make the arrays that training reads; run it again when it was killed, and it goes on."""
+    from weathervane.data.manifest import Manifest
+    from weathervane.data.prepare import prepare as make
+    from weathervane.data.sources import local_folder
+
+    rows = Manifest.read(manifest)
+    with TemporaryDirectory() as downloads, _progress() as bar:
+        task = bar.add_task("preparing")
+        folder = local_folder(source, Path(downloads) / "pictures")
+        made = make(
+            rows,
+            folder,
+            size,
+            out,
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    console = Console(highlight=False, soft_wrap=True)
+    for split, counts in made.counts.items():
+        console.print(f"{split}: {count_of(sum(counts.values()), 'picture')}")
+
+
+@app.command()
 def baseline(
     source: Annotated[str, typer.Argument(help="Pictures, as for validate.")],
     file: Annotated[Path, typer.Argument(dir_okay=False, help="Where it goes, JSON.")],
