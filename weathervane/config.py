@@ -111,6 +111,8 @@ class ShiftConfig:
     A normal feature that moved by 0.3 and by 0.5 standard deviations reaches them, by each figure.
     """
 
+    # What a pipeline compares its pictures with: pictures, or a baseline (.json); "" is nothing.
+    against: str = ""
     psi: tuple[float, float] = (0.1, 0.25)
     ks: tuple[float, float] = (0.12, 0.2)
     wasserstein: tuple[float, float] = (0.3, 0.5)  # in standard deviations of the baseline
@@ -173,6 +175,7 @@ class PipelineSettings:
     """Everything that a training pipeline can be told, one section a stage."""
 
     validation: ValidationConfig = ValidationConfig()
+    shift: ShiftConfig = ShiftConfig()
     split: SplitConfig = SplitConfig()
     train: TrainConfig = TrainConfig()
     gate: GateConfig = GateConfig()

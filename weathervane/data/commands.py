@@ -22,9 +22,8 @@ from weathervane.data.words import count_of
 from weathervane.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from weathervane.data.baseline import Baseline
     from weathervane.data.report import Report
     from weathervane.data.shift import Shift
     from weathervane.data.traits import Traits
@@ -96,7 +95,11 @@ def validate(
         if label_errors or config.label_errors:
             report = _with_suspects(report, weights, bar)
         if against:
-            report = report.with_shift(_compared(against, _measured(folder, place, bar), bar))
+            from weathervane.data.comparison import with_shift
+
+            report = with_shift(
+                report, place, ShiftConfig(against=against), _told(bar, "measuring")
+            )
         if out:
             report.write(out)
     _show(report, folder)
@@ -119,15 +122,8 @@ def prepare(
 
     rows = Manifest.read(manifest)
     with TemporaryDirectory() as downloads, _progress() as bar:
-        task = bar.add_task("preparing")
         folder = local_folder(source, Path(downloads) / "pictures")
-        made = make(
-            rows,
-            folder,
-            size,
-            out,
-            lambda done, total: bar.update(task, completed=done, total=total),
-        )
+        made = make(rows, folder, size, out, _told(bar, "preparing"))
     console = Console(highlight=False, soft_wrap=True)
     for split, counts in made.counts.items():
         console.print(f"{split}: {count_of(sum(counts.values()), 'picture')}")
@@ -139,8 +135,10 @@ def baseline(
     file: Annotated[Path, typer.Argument(dir_okay=False, help="Where it goes, JSON.")],
 ) -> None:
     """Write down what pictures are like, to compare others with later."""
+    from weathervane.data.comparison import baseline_of
+
     with _progress() as bar:
-        made = _baseline_of(source, bar)
+        made = baseline_of(source, _told(bar, "measuring"))
     made.write(file)
     Console(highlight=False, soft_wrap=True).print(
         f"{file}: {count_of(sum(made.counts.values()), 'picture')} in "
@@ -158,43 +156,24 @@ def shift(
     ] = None,
 ) -> None:
     """Compare two sets of pictures; exits with 3 when they differ by more than may be."""
+    from weathervane.data.comparison import baseline_of
+    from weathervane.data.shift import compare
+
+    config = (
+        from_mapping(ShiftConfig, read_yaml(settings), str(settings)) if settings else ShiftConfig()
+    )
     with _progress() as bar:
-        found = _compared(before, _baseline_of(now, bar), bar, settings)
+        one, other = (baseline_of(each, _told(bar, "measuring")) for each in (before, now))
+    found = compare(one, other, config)
     _show_shift(found)
     errors = sum(each.severity == "error" for each in found.moved)
     if errors:
         raise DataError(f"{now} is not like {before}: {count_of(errors, 'error')}, see above")
 
 
-def _compared(before: str, now: "Baseline", bar: Progress, settings: Path | None = None) -> "Shift":
-    from weathervane.data.shift import compare
-
-    config = (
-        from_mapping(ShiftConfig, read_yaml(settings), str(settings)) if settings else ShiftConfig()
-    )
-    return compare(_baseline_of(before, bar), now, config)
-
-
-def _baseline_of(source: str, bar: Progress) -> "Baseline":
-    from weathervane.data.baseline import Baseline
-    from weathervane.data.sources import local_source
-
-    if source.endswith(".json") and Path(source).is_file():
-        return Baseline.read(Path(source))
-    with TemporaryDirectory() as downloads:
-        return _measured(source, local_source(source, Path(downloads) / "pictures"), bar)
-
-
-def _measured(source: str, place: Path, bar: Progress) -> "Baseline":
-    from weathervane.data.baseline import make_baseline
-    from weathervane.data.features import measure_all
-    from weathervane.data.sources import list_pictures
-
-    task = bar.add_task("measuring")
-    rows = measure_all(
-        list_pictures(place), lambda done, total: bar.update(task, completed=done, total=total)
-    )
-    return make_baseline(source, rows)
+def _told(bar: Progress, what: str) -> "Callable[[int, int], None]":
+    task = bar.add_task(what)
+    return lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _show_shift(found: "Shift") -> None:
@@ -223,12 +202,9 @@ def _with_suspects(report: "Report", weights: str | None, bar: Progress) -> "Rep
     from weathervane.data.labels import search
     from weathervane.data.traits import describe_all
 
-    task = bar.add_task("describing")
+    told = _told(bar, "describing")
 
     def describe(paths: "Sequence[Path]") -> "Traits":
-        def told(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
         if not weights:
             return describe_all(paths, told)
         from weathervane.training.backbone_features import backbone_features

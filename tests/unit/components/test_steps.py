@@ -14,6 +14,7 @@ from components.preprocess import preprocess
 from components.upload import upload
 from components.validate import validate
 from weathervane.config import TrainConfig
+from weathervane.data.comparison import baseline_of
 from weathervane.data.images import PREPROCESSING
 from weathervane.data.manifest import Manifest
 from weathervane.data.prepare import Dataset
@@ -114,6 +115,27 @@ def test_labels_are_looked_at_when_settings_say_so(pictures: Path, artifact: Art
     assert run_validate(str(pictures), artifact).suspects == ()
     # Noise has no class: a model that guesses suspects some.
     assert run_validate(str(pictures), artifact, labelled).suspects
+
+
+def test_a_shift_against_a_baseline_stops_the_pipeline_and_leaves_its_report(
+    tmp_path: Path, artifact: Artifact, store: Store, monkeypatch: pytest.MonkeyPatch
+):
+    for name, value in store.config.as_environment().items():
+        monkeypatch.setenv(name, value)
+    usual = write_pictures(tmp_path / "usual", {"foggy": 30, "sunny": 30})
+    dark = write_pictures(tmp_path / "dark", {"foggy": 30, "sunny": 30})
+    for path in dark.rglob("*.png"):
+        cv2.imwrite(str(path), cv2.imread(str(path)) // 4)
+    baseline_of(str(usual)).write(tmp_path / "kept" / "baseline.json")
+    settings = {
+        "shift": {"against": f"{store.upload_folder(tmp_path / 'kept', 'kept')}/baseline.json"}
+    }
+
+    assert run_validate(str(usual), artifact, settings).passed
+    assert not run_validate(str(dark), artifact, settings).passed
+    with pytest.raises(DataError, match="brightness.*WV601"):
+        run_preprocess(dark, artifact)
+    assert "Compared with" in Path(artifact("page").path).read_text()
 
 
 @pytest.mark.parametrize(
