@@ -133,7 +133,7 @@ def test_a_shift_against_a_baseline_stops_the_pipeline_and_leaves_its_report(
 
     assert run_validate(str(usual), artifact, settings).passed
     assert not run_validate(str(dark), artifact, settings).passed
-    with pytest.raises(DataError, match="brightness.*WV601"):
+    with pytest.raises(DataError, match=r"brightness.*WV601"):
         run_preprocess(dark, artifact)
     assert "Compared with" in Path(artifact("page").path).read_text()
 
