@@ -137,7 +137,7 @@ def suggest(probabilities: Probabilities, labels: Numbers) -> Numbers:
 def suspect_finding(suspects: Sequence[Suspect]) -> Finding | None:
     """WV701, when there is any."""
     pairs = Counter((each.label, each.suggested) for each in suspects).most_common(1)
-    most = f", most of them {pairs[0][0][0]} that looks {pairs[0][0][1]}" if pairs else ""
+    most = "".join(f", such as {n} {label} that looks {other}" for (label, other), n in pairs)
     return finding(
         "WV701",
         "warning",

@@ -1,6 +1,7 @@
 """Steps that need neither TensorFlow nor MLflow: what they unpack, pack and refuse."""
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -92,6 +93,21 @@ def test_pictures_become_a_report_a_manifest_and_a_data_set(pictures: Path, arti
     assert manifest.digest == dataset.data_digest
     assert dataset.classes == ("foggy", "sunny")
     assert dataset.arrays("train")[0].shape[1:] == (32, 32, 3)
+
+
+def test_an_archive_is_pictures_to_every_step(pictures: Path, tmp_path: Path, artifact: Artifact):
+    packed = Path(shutil.make_archive(str(tmp_path / "packed"), "gztar", pictures))
+
+    report = run_validate(str(packed), artifact)
+    manifest, dataset = run_preprocess(packed, artifact)
+
+    assert report.name == str(packed)
+    assert "data:image/jpeg" in Path(artifact("page").path).read_text()
+    assert manifest.digest == dataset.data_digest
+    assert {label: one.usable for label, one in report.classes.items()} == {
+        "foggy": 12,
+        "sunny": 14,
+    }
 
 
 def test_pictures_that_are_refused_leave_their_report_behind(tmp_path: Path, artifact: Artifact):
