@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weathervane.data import images
+from weathervane.data.images import one_thread_a_picture
 from weathervane.data.manifest import SPLITS, Manifest, Row
 from weathervane.data.probes import make_probe, write_probes
-from weathervane.data.scan import one_thread_a_picture
 from weathervane.errors import DataError
 from weathervane.folders import new_folder
 
