@@ -19,7 +19,7 @@ from weathervane.config import (
     read_yaml,
 )
 from weathervane.data.words import count_of
-from weathervane.errors import DataError
+from weathervane.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,6 +62,14 @@ def validate(
     settings: Annotated[
         Path | None, typer.Option(help="YAML: what stops the pipeline, e.g. min_classes: 3.")
     ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="Remembers what was seen: unchanged files are not read."),
+    ] = None,
+    test: Annotated[
+        str | None,
+        typer.Option(help="Pictures to test on: what is the same as one of them is left out."),
+    ] = None,
     against: Annotated[
         str | None, typer.Option(help="Other pictures, or a baseline: whether these are like them.")
     ] = None,
@@ -91,6 +99,8 @@ def validate(
             config,
             lambda done, total: bar.update(task, completed=done, total=total),
             source=folder,
+            cache=cache,
+            test=local_source(test, Path(downloads) / "test") if test else None,
         )
         if label_errors or config.label_errors:
             report = _with_suspects(report, weights, bar)
@@ -102,7 +112,11 @@ def validate(
             )
         if out:
             report.write(out)
-    _show(report, folder)
+    _tell(report, out, strict)
+
+
+def _tell(report: "Report", out: Path | None, strict: bool) -> None:
+    _show(report, report.name)
     if out:
         Console(highlight=False, soft_wrap=True).print(f"report: {out / 'report.html'}")
     _stop(report, strict)
@@ -127,6 +141,59 @@ def prepare(
     console = Console(highlight=False, soft_wrap=True)
     for split, counts in made.counts.items():
         console.print(f"{split}: {count_of(sum(counts.values()), 'picture')}")
+
+
+@app.command()
+def look(
+    source: Annotated[str, typer.Argument(help="Pictures, as for validate.")],
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="Where the looks go, Parquet.")],
+    shard: Annotated[str, typer.Option(help="Which part of the files, such as 3/8.")] = "1/1",
+) -> None:
+    """Look at a part of the pictures on this machine; `judge` puts all parts together."""
+    from weathervane.data.looks import write_looks
+    from weathervane.data.sources import local_source
+    from weathervane.data.validation import look as look_at
+
+    number, _, count = shard.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise UsageError(f"--shard must be a part such as 3/8, got {shard!r}")
+    with TemporaryDirectory() as downloads, _progress() as bar:
+        task = bar.add_task("looking")
+        looks = look_at(
+            local_source(source, Path(downloads) / "pictures"),
+            lambda done, total: bar.update(task, completed=done, total=total),
+            shard=int(number) - 1,
+            shards=int(count),
+        )
+    write_looks(file, looks)
+    Console(highlight=False, soft_wrap=True).print(
+        f"{file}: {count_of(len(looks.looks), 'file')}", markup=False
+    )
+
+
+@app.command()
+def judge(
+    files: Annotated[list[Path], typer.Argument(help="What `look` wrote, of every part.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, help="Write report.json and report.html into this folder."),
+    ] = None,
+    settings: Annotated[Path | None, typer.Option(help="YAML, as for validate.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings are refused as well.")] = False,
+) -> None:
+    """Judge what was looked at in parts, as `validate` does what it looks at itself."""
+    from weathervane.data.looks import merge, read_looks
+    from weathervane.data.validation import judge as judge_looks
+
+    config = (
+        from_mapping(ValidationConfig, read_yaml(settings), str(settings))
+        if settings
+        else ValidationConfig()
+    )
+    report = judge_looks(merge([read_looks(file) for file in files]), config)
+    if out:
+        report.write(out)
+    _tell(report, out, strict)
 
 
 @app.command()

@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 
 from weathervane.data import images
 from weathervane.data.files import write_whole
+from weathervane.data.images import one_thread_a_picture
 from weathervane.data.manifest import SPLITS, Manifest, Row
 from weathervane.data.probes import make_probe, write_probes
-from weathervane.data.scan import one_thread_a_picture
 from weathervane.errors import DataError
 from weathervane.folders import growing_folder
 

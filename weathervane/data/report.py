@@ -43,7 +43,9 @@ class ClassSummary:
     width: float
     height: float
     brightness: float  # mean grey value, 0 to 1
-    contrast: float  # standard deviation of coarse grey values, 0 to 0.5
+    contrast: float  # standard deviation of grey values, 0 to 0.5
+    sharpness: float  # as in `features`, like the next
+    saturation: float
 
 
 @dataclass(frozen=True, kw_only=True)
