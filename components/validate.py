@@ -25,7 +25,7 @@ def validate(
         place = sources.local_source(data, Path(scratch, "pictures"))
         found = validation.validate(place, chosen.validation, source=data)
         if chosen.validation.label_errors:
-            found = labels.search(found)
+            found = labels.search(found, chosen.validation)
         if chosen.shift.against:
             found = comparison.with_shift(found, place, chosen.shift)
         Path(report.path).write_text(found.as_json(), encoding="utf-8")

@@ -7,7 +7,6 @@ duplicates, WV5xx balance. Settings may give a check other bounds than its own.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
 from math import ceil, inf
@@ -21,6 +20,7 @@ from weathervane.data.findings import (
     Survey,
     class_finding,
     finding,
+    rated,
 )
 from weathervane.data.oddities import ODDITIES, Oddity
 from weathervane.data.words import count_of
@@ -60,15 +60,7 @@ def _bounded(found: Finding, survey: Survey) -> Finding:
     if figure is None:
         files = len(survey.seen) + len(survey.unreadable)
         figure = round(found.count / max(files, 1), 6)
-    bounds = survey.config.checks.get(found.code)
-    if bounds is None:
-        return replace(found, figure=figure)
-    if bounds.stop is not None and figure > bounds.stop:
-        return replace(found, figure=figure, severity="error", bound=bounds.stop)
-    if bounds.warn is not None and figure > bounds.warn:
-        return replace(found, figure=figure, severity="warning", bound=bounds.warn)
-    least = bounds.stop if bounds.warn is None else bounds.warn
-    return replace(found, figure=figure, severity="info", bound=least)
+    return rated(found, figure, survey.config.checks.get(found.code))
 
 
 def too_few_classes(survey: Survey) -> Finding | None:
@@ -327,5 +319,5 @@ CODES = frozenset(
         if isinstance(check, partial) and "code" in check.keywords
     }
     | {each.code for each in ODDITIES}
-    | {f"WV{number}" for number in (101, 102, 103, 200, 301, 401, 402, 403, 404, 405, 501)}
+    | {f"WV{number}" for number in (101, 102, 103, 200, 301, 401, 402, 403, 404, 405, 501, 701)}
 )

@@ -9,7 +9,6 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
-from rich.table import Table
 
 from weathervane.config import (
     ShiftConfig,
@@ -18,18 +17,15 @@ from weathervane.config import (
     from_mapping,
     read_yaml,
 )
+from weathervane.data.terminal import progress, show, show_shift, told
 from weathervane.data.words import count_of
 from weathervane.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from weathervane.data.report import Report
-    from weathervane.data.shift import Shift
     from weathervane.data.traits import Traits
-
-_COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
-_SHIFTS_SHOWN = 20
 
 app = typer.Typer(help="Make sample pictures; check your own.", no_args_is_help=True)
 
@@ -43,7 +39,7 @@ def sample(
     """Draw weather scenes: cloudy, foggy, rainy, snowy and sunny."""
     from weathervane.data.scenes import write_sample
 
-    with _progress() as bar:
+    with progress() as bar:
         task = bar.add_task("drawing", total=pictures)
         write_sample(folder, pictures, seed, lambda drawn: bar.advance(task, drawn))
     Console(highlight=False, soft_wrap=True).print(f"{pictures} pictures in {folder}")
@@ -91,7 +87,7 @@ def validate(
         if settings
         else ValidationConfig()
     )
-    with TemporaryDirectory() as downloads, _progress() as bar:
+    with TemporaryDirectory() as downloads, progress() as bar:
         task = bar.add_task("looking")
         place = local_source(folder, Path(downloads) / "pictures")
         report = look(
@@ -103,20 +99,18 @@ def validate(
             test=local_source(test, Path(downloads) / "test") if test else None,
         )
         if label_errors or config.label_errors:
-            report = _with_suspects(report, weights, bar)
+            report = _with_suspects(report, config, weights, bar)
         if against:
             from weathervane.data.comparison import with_shift
 
-            report = with_shift(
-                report, place, ShiftConfig(against=against), _told(bar, "measuring")
-            )
+            report = with_shift(report, place, ShiftConfig(against=against), told(bar, "measuring"))
         if out:
             report.write(out)
     _tell(report, out, strict)
 
 
 def _tell(report: "Report", out: Path | None, strict: bool) -> None:
-    _show(report, report.name)
+    show(report, report.name)
     if out:
         Console(highlight=False, soft_wrap=True).print(f"report: {out / 'report.html'}")
     _stop(report, strict)
@@ -135,9 +129,9 @@ def prepare(
     from weathervane.data.sources import local_folder
 
     rows = Manifest.read(manifest)
-    with TemporaryDirectory() as downloads, _progress() as bar:
+    with TemporaryDirectory() as downloads, progress() as bar:
         folder = local_folder(source, Path(downloads) / "pictures")
-        made = make(rows, folder, size, out, _told(bar, "preparing"))
+        made = make(rows, folder, size, out, told(bar, "preparing"))
     console = Console(highlight=False, soft_wrap=True)
     for split, counts in made.counts.items():
         console.print(f"{split}: {count_of(sum(counts.values()), 'picture')}")
@@ -157,7 +151,7 @@ def look(
     number, _, count = shard.partition("/")
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
         raise UsageError(f"--shard must be a part such as 3/8, got {shard!r}")
-    with TemporaryDirectory() as downloads, _progress() as bar:
+    with TemporaryDirectory() as downloads, progress() as bar:
         task = bar.add_task("looking")
         looks = look_at(
             local_source(source, Path(downloads) / "pictures"),
@@ -204,8 +198,8 @@ def baseline(
     """Write down what pictures are like, to compare others with later."""
     from weathervane.data.comparison import baseline_of
 
-    with _progress() as bar:
-        made = baseline_of(source, _told(bar, "measuring"))
+    with progress() as bar:
+        made = baseline_of(source, told(bar, "measuring"))
     made.write(file)
     Console(highlight=False, soft_wrap=True).print(
         f"{file}: {count_of(sum(made.counts.values()), 'picture')} in "
@@ -229,57 +223,32 @@ def shift(
     config = (
         from_mapping(ShiftConfig, read_yaml(settings), str(settings)) if settings else ShiftConfig()
     )
-    with _progress() as bar:
-        one, other = (baseline_of(each, _told(bar, "measuring")) for each in (before, now))
+    with progress() as bar:
+        one, other = (baseline_of(each, told(bar, "measuring")) for each in (before, now))
     found = compare(one, other, config)
-    _show_shift(found)
+    show_shift(found)
     errors = sum(each.severity == "error" for each in found.moved)
     if errors:
         raise DataError(f"{now} is not like {before}: {count_of(errors, 'error')}, see above")
 
 
-def _told(bar: Progress, what: str) -> "Callable[[int, int], None]":
-    task = bar.add_task(what)
-    return lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _show_shift(found: "Shift") -> None:
-    console = Console(highlight=False)
-    table = Table("feature", "class", "PSI", "KS", "Wasserstein", "median", "", box=None)
-    for each in found.moved[:_SHIFTS_SHOWN]:
-        figures = ("-",) * 3
-        if each.ks is not None:
-            figures = (
-                f"{each.ks:.2f}",
-                f"{each.wasserstein:.2f}",
-                f"{each.before:.2f} -> {each.now:.2f}",
-            )
-        severity = f"[{_COLOURS[each.severity]}]{each.severity}[/]"
-        label = escape(each.label or "all")
-        table.add_row(each.feature, label, f"{each.psi:.2f}", *figures, severity)
-    if found.moved:
-        console.print(table)
-    console.print(
-        f"{len(found.moved)} of {count_of(len(found.differences), 'comparison')} differ by more "
-        "than chance and bounds allow"
-    )
-
-
-def _with_suspects(report: "Report", weights: str | None, bar: Progress) -> "Report":
+def _with_suspects(
+    report: "Report", config: ValidationConfig, weights: str | None, bar: Progress
+) -> "Report":
     from weathervane.data.labels import search
     from weathervane.data.traits import describe_all
 
-    told = _told(bar, "describing")
+    say = told(bar, "describing")
 
     def describe(paths: "Sequence[Path]") -> "Traits":
         if not weights:
-            return describe_all(paths, told)
+            return describe_all(paths, say)
         from weathervane.training.backbone_features import backbone_features
 
-        return backbone_features(paths, weights, told)
+        return backbone_features(paths, weights, say)
 
     started = time.monotonic()
-    searched = search(report, describe)
+    searched = search(report, config, describe)
     Console(stderr=True, highlight=False).print(
         f"looked for wrong labels in {time.monotonic() - started:.1f} s"
     )
@@ -323,30 +292,3 @@ def _stop(report: "Report", strict: bool) -> None:
         )
     if strict and warnings:
         raise DataError(f"{report.name}: {count_of(warnings, 'warning')}, see above; --strict")
-
-
-def _progress() -> Progress:
-    # On stderr, so that a pipe gets the figures only; without a terminal there is none to move.
-    console = Console(stderr=True)
-    return Progress(console=console, transient=True, disable=not console.is_terminal)
-
-
-def _show(report: "Report", folder: str) -> None:
-    console = Console(highlight=False)
-    usable = ", ".join(f"{label} {each.usable}" for label, each in report.classes.items())
-    files = sum(each.files for each in report.classes.values())
-    console.print(
-        escape(f"{folder}: {count_of(files, 'file')}; usable: {usable or 'none'}"), soft_wrap=True
-    )
-    if report.findings:
-        table = Table.grid(padding=(0, 2))
-        for each in report.findings:
-            severity = f"[{_COLOURS[each.severity]}]{each.severity}[/]"
-            lines = [escape(each.message)]
-            if each.examples:
-                lines.append(f"[dim]such as {escape(' = '.join(each.examples[0]))}[/]")
-            lines.append(f"[dim]->[/] {escape(each.recommendation)}")
-            table.add_row(each.code, severity, "\n".join(lines))
-        console.print(table)
-    figures = (count_of(report.count(kind), kind) for kind in ("error", "warning"))
-    console.print(", ".join((*figures, f"{report.count('info')} for information")))

@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from weathervane.config import ValidationConfig
+from weathervane.config import Bounds, ValidationConfig
 from weathervane.data.duplicates import Duplicates
 from weathervane.data.scan import Seen
 from weathervane.data.sources import Listing
@@ -31,6 +31,18 @@ class Finding:
     # What was measured, and the bound from which on it has this severity; None where there is none.
     figure: float | None = None
     bound: float | None = None
+
+
+def rated(found: Finding, figure: float, bounds: Bounds | None) -> Finding:
+    """The finding with its figure, and with the severity that the settings give it, if any."""
+    if bounds is None:
+        return replace(found, figure=figure)
+    if bounds.stop is not None and figure > bounds.stop:
+        return replace(found, figure=figure, severity="error", bound=bounds.stop)
+    if bounds.warn is not None and figure > bounds.warn:
+        return replace(found, figure=figure, severity="warning", bound=bounds.warn)
+    least = bounds.stop if bounds.warn is None else bounds.warn
+    return replace(found, figure=figure, severity="info", bound=least)
 
 
 @dataclass(frozen=True, kw_only=True)
