@@ -77,6 +77,10 @@ test-live: setup ## The contract of rollouts on the cluster of KUBECONFIG that W
 bench-demo: setup ## The demo against its bounds; PART=samples, together or photographs for one of them
 	@$(PY) -m tests.bench.demo $(PART)
 
+.PHONY: bench-data
+bench-data: setup ## Validation of 18,038 pictures, and what it finds: a quarter of an hour
+	@$(PY) -m tests.bench.data $(OPTIONS)
+
 .PHONY: bench-parity
 bench-parity: setup ## The predictor's answers on photographs against TensorFlow's
 	@$(PY) -m tests.bench.parity

@@ -67,7 +67,7 @@ def run_training(
         architectures: what to train, each once.
         image_size: pixels a side of what the models see.
         weights: for the backbones: a file, "imagenet", or None for random ones.
-        settings: sections ``validation``, ``split``, ``train``, ``evaluation`` and
+        settings: sections ``validation``, ``shift``, ``split``, ``train``, ``evaluation`` and
             ``gate``.
         model: the registered model, which has the name of the service.
         definition: the compiled pipeline.

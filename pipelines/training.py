@@ -28,7 +28,7 @@ def training_pipeline(  # noqa: PLR0917 - arguments have names in kfp
             label; by path, or by ``s3://`` address in the store.
         architectures: what to train, each once.
         image_size: pixels a side of what the models see.
-        settings: sections ``validation``, ``split``, ``train``, ``evaluation`` and
+        settings: sections ``validation``, ``shift``, ``split``, ``train``, ``evaluation`` and
             ``gate``.
         model: the registered model, which has the name of the service.
         weights: for the backbones: a file, "imagenet", or nothing for random ones.

@@ -81,14 +81,41 @@ class SplitConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """From which figure on a finding is a warning, and from which on it stops; None: never."""
+
+    warn: float | None = None
+    stop: float | None = None
+
+    __pydantic_config__ = _STRICT
+
+    def __post_init__(self) -> None:
+        _require(
+            self.warn is None or self.stop is None or self.warn <= self.stop,
+            f"warn must not be above stop, got {self.warn} and {self.stop}",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ValidationConfig:
-    """Which findings about the pictures stop the pipeline."""
+    """What is found odd about pictures, and which findings stop the pipeline."""
 
     min_classes: int = 2
     min_pictures_per_class: int = 10
     max_unreadable_share: float = 0.05
     # Look for labels that are probably wrong, which takes about as long again.
     label_errors: bool = False
+    max_aspect: float = 3.0  # the longer side over the shorter one
+    large_megapixels: float = 8.0  # larger ones only take time
+    # Grey values, 0 to 1: the mean of a dark and of a bright picture, the deviation of a flat one.
+    dark: float = 0.05
+    bright: float = 0.95
+    flat: float = 0.03
+    # log10 of the variance of the Laplacian at 192 pixels: fog and bare sky have 0.6 and more.
+    blurred: float = 0.5
+    # By code of a check: its figure must be above these. The figure is the share of files, of
+    # WV1xx the number of classes, of WV501 the ratio of the largest class to the smallest.
+    checks: Mapping[str, Bounds] = field(default_factory=dict)
 
     __pydantic_config__ = _STRICT
 
@@ -111,6 +138,8 @@ class ShiftConfig:
     A normal feature that moved by 0.3 and by 0.5 standard deviations reaches them, by each figure.
     """
 
+    # What a pipeline compares its pictures with: pictures, or a baseline (.json); "" is nothing.
+    against: str = ""
     psi: tuple[float, float] = (0.1, 0.25)
     ks: tuple[float, float] = (0.12, 0.2)
     wasserstein: tuple[float, float] = (0.3, 0.5)  # in standard deviations of the baseline
@@ -255,6 +284,7 @@ class PipelineSettings:
     """Everything that a training pipeline can be told, one section a stage."""
 
     validation: ValidationConfig = ValidationConfig()
+    shift: ShiftConfig = ShiftConfig()
     split: SplitConfig = SplitConfig()
     train: TrainConfig = TrainConfig()
     evaluation: EvaluationConfig = EvaluationConfig()

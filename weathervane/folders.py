@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+from filelock import FileLock, Timeout
+
 from weathervane.errors import UsageError
 
 # Runs of a pipeline or of the demo that stay readable; a run takes some ten megabytes.
@@ -30,6 +32,39 @@ def forget_old_runs(parent: Path, keep: int = _RUNS_KEPT) -> None:
 
 
 @contextmanager
+def growing_folder(out: Path, key: str) -> Iterator[Path]:
+    """Like `new_folder`, but what a killed or interrupted process leaves is there for the next.
+
+    Args:
+        out: the folder to be.
+        key: what the work is named by; only the same work goes on in what is there.
+
+    Raises:
+        UsageError: when ``out`` is there already and is not empty, or another process fills it.
+    """
+    _require_free(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.parent / f".{out.name}.growing-{key}"
+    # The system lets go of the lock of a process that ends, however it ends.
+    lock = FileLock(f"{partial}.lock", blocking=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise UsageError(f"another process is making {out}; wait for it") from error
+    try:
+        partial.mkdir(exist_ok=True)
+        yield partial
+        _put(partial, out)
+    except Exception:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    finally:
+        if not partial.exists():
+            Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+@contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
     """Yield a folder to fill; on a clean exit it becomes ``out``, on an error it is removed.
 
@@ -37,19 +72,30 @@ def new_folder(out: Path) -> Iterator[Path]:
         UsageError: when ``out`` is there already and is not an empty folder: nothing of a user's
             is ever overwritten.
     """
-    taken = UsageError(f"{out} exists and is not an empty folder; name a new one or remove it")
-    if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
-        raise taken
+    _require_free(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.parent / f".{out.name}.partial-{uuid4().hex[:8]}"
     partial.mkdir()
     try:
         yield partial
-        try:
-            os.rename(partial, out)  # noqa: PTH104 - replaces an empty folder, never a full one
-        except OSError as error:
-            if out.exists():
-                raise taken from error
-            raise
+        _put(partial, out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _require_free(out: Path) -> None:
+    if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
+        raise _taken(out)
+
+
+def _put(partial: Path, out: Path) -> None:
+    try:
+        os.rename(partial, out)  # noqa: PTH104 - replaces an empty folder, never a full one
+    except OSError as error:
+        if out.exists():
+            raise _taken(out) from error
+        raise
+
+
+def _taken(out: Path) -> UsageError:
+    return UsageError(f"{out} exists and is not an empty folder; name a new one or remove it")

@@ -2,17 +2,29 @@
 
 In: a `Survey` of what was seen. Out: findings with a stable code, a severity, examples and what to
 do. Codes: WV1xx structure, WV2xx files that cannot be used, WV3xx files that can but are odd, WV4xx
-duplicates, WV5xx balance.
+duplicates, WV5xx balance. Settings may give a check other bounds than its own.
 """
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from functools import partial
+from math import ceil, inf
 from pathlib import PurePosixPath
 
+from weathervane.config import Bounds
 from weathervane.data.duplicates import Duplicates, Pair, members
-from weathervane.data.findings import SEVERITIES, Finding, Survey, class_finding, finding
+from weathervane.data.findings import (
+    SEVERITIES,
+    Finding,
+    Survey,
+    class_finding,
+    finding,
+    rated,
+)
+from weathervane.data.oddities import ODDITIES, Oddity
 from weathervane.data.words import count_of
+from weathervane.errors import UsageError
 
 Check = Callable[[Survey], Finding | None]
 
@@ -28,9 +40,27 @@ _SELF_EXPLAINING = ("empty", "pointer", "unknown")
 
 
 def run_checks(survey: Survey) -> tuple[Finding, ...]:
-    """Everything that the checks find, the worst first."""
-    found = [result for check in CHECKS if (result := check(survey))]
+    """Everything that the checks find, the worst first.
+
+    Raises:
+        UsageError: when the settings bound a check that does not exist.
+    """
+    unknown = sorted(survey.config.checks.keys() - CODES)
+    if unknown:
+        near = get_close_matches(unknown[0], CODES, n=1)
+        meant = f", did you mean {near[0]}" if near else ""
+        raise UsageError(f"checks: there is no check {unknown[0]}{meant}")
+    found = [_bounded(result, survey) for check in CHECKS if (result := check(survey))]
     return tuple(sorted(found, key=lambda each: (-SEVERITIES.index(each.severity), each.code)))
+
+
+def _bounded(found: Finding, survey: Survey) -> Finding:
+    """The finding with its figure, and with the severity that the settings give it."""
+    figure = found.figure
+    if figure is None:
+        files = len(survey.seen) + len(survey.unreadable)
+        figure = round(found.count / max(files, 1), 6)
+    return rated(found, figure, survey.config.checks.get(found.code))
 
 
 def too_few_classes(survey: Survey) -> Finding | None:
@@ -45,6 +75,8 @@ def too_few_classes(survey: Survey) -> Finding | None:
         message=f"{found}; at least {survey.config.min_classes} are needed",
         count=len(names),
         examples=(),
+        figure=survey.config.min_classes - len(names),
+        bound=0,
         recommendation="put the pictures of each class into a folder with the name of the class",
     )
 
@@ -86,14 +118,16 @@ def misplaced(
 
 def too_many_unusable(survey: Survey) -> Finding | None:
     """More broken files than chance explains."""
-    total, bound = len(survey.seen) + len(survey.unreadable), survey.config.max_unreadable_share
-    share = len(survey.unreadable) / max(total, 1)
+    total = len(survey.seen) + len(survey.unreadable)
+    bounds = survey.config.checks.get("WV200") or Bounds(stop=survey.config.max_unreadable_share)
+    bound, share = _least(bounds), len(survey.unreadable) / max(total, 1)
     return finding(
         "WV200",
         "error",
         f"{share:.1%} of the files cannot be used; at most {bound:.1%} may",
         _each([file.path for file in survey.unreadable]) if share > bound else (),
         "mend or remove the files that the other findings WV2xx name",
+        bound=bound,
     )
 
 
@@ -112,18 +146,25 @@ def unusable(
 
 def wrong_extensions(survey: Survey) -> Finding | None:
     """A name that tells another format than the content; only other tools stumble over it."""
-    odd = [
-        seen.path
-        for seen in survey.seen
-        if _EXTENSIONS.get(PurePosixPath(seen.path).suffix.lower()) != seen.format
+    found = [
+        each.path
+        for each in survey.seen
+        if _EXTENSIONS.get(PurePosixPath(each.path).suffix.lower()) != each.seen.format
     ]
     return finding(
         "WV301",
         "info",
-        f"{count_of(len(odd), 'file')} of another format than the name says",
-        _each(odd),
+        f"{count_of(len(found), 'file')} of another format than the name says",
+        _each(found),
         "nothing must be done here: the content decides",
     )
+
+
+def odd(survey: Survey, oddity: Oddity) -> Finding | None:
+    """Pictures that are odd in one way."""
+    found = [each.path for each in survey.seen if oddity.applies(each.seen, survey.config)]
+    text = f"{count_of(len(found), 'picture')} {oddity.message}"
+    return finding(oddity.code, oddity.severity, text, _each(found), oddity.recommendation)
 
 
 def exact_copies(survey: Survey) -> Finding | None:
@@ -183,20 +224,42 @@ def parts(survey: Survey) -> Finding | None:
     )
 
 
+def leaks(survey: Survey) -> Finding | None:
+    """A picture that is like one to be tested on: the test would only show what was learnt."""
+    return finding(
+        "WV405",
+        "warning",
+        f"{count_of(len(survey.leaks), 'pair')} of a picture and one to be tested on that is the "
+        "same or a part of it, left out",
+        list(survey.leaks),
+        "nothing must be done: what is tested on stays, what is like it is not trained on",
+    )
+
+
 def imbalance(survey: Survey) -> Finding | None:
     """Classes of very different sizes."""
     usable = {label: number for label, number in survey.usable.items() if number}
     if not usable:
         return None
+    bound = _least(survey.config.checks.get("WV501") or Bounds(warn=_MAX_IMBALANCE))
     small, large = min(usable, key=usable.__getitem__), max(usable, key=usable.__getitem__)
     ratio = usable[large] / usable[small]
+    wanted = ceil(usable[large] / max(bound, 1)) - usable[small]
     return class_finding(
         "WV501",
         "warning",
-        f"{large} has {ratio:.1f} times the pictures of {small}, over {_MAX_IMBALANCE:.0f} times",
-        [small] if ratio > _MAX_IMBALANCE else [],
-        f"add pictures to {small}: the model will learn to guess {large}",
+        f"{large} has {ratio:.1f} times the pictures of {small}, over {bound:g} times",
+        [small] if ratio > bound else [],
+        f"add {count_of(wanted, 'picture')} or more to {small}: the model will learn to guess "
+        f"{large}",
+        figure=round(ratio, 6),
+        bound=bound,
     )
+
+
+def _least(bounds: Bounds) -> float:
+    """The figure from which on anything is said; never, when neither bound is given."""
+    return min((each for each in (bounds.warn, bounds.stop) if each is not None), default=inf)
 
 
 def _all_pairs(found: Duplicates) -> tuple[Pair, ...]:
@@ -239,9 +302,22 @@ CHECKS: tuple[Check, ...] = (
         )
     ),
     wrong_extensions,
+    *(partial(odd, oddity=each) for each in ODDITIES),
     exact_copies,
     near_copies,
     conflicts,
     parts,
+    leaks,
     imbalance,
+)
+
+# What settings may bound.
+CODES = frozenset(
+    {
+        check.keywords["code"]
+        for check in CHECKS
+        if isinstance(check, partial) and "code" in check.keywords
+    }
+    | {each.code for each in ODDITIES}
+    | {f"WV{number}" for number in (101, 102, 103, 200, 301, 401, 402, 403, 404, 405, 501, 701)}
 )

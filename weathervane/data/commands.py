@@ -9,7 +9,6 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
-from rich.table import Table
 
 from weathervane.config import (
     ShiftConfig,
@@ -18,19 +17,15 @@ from weathervane.config import (
     from_mapping,
     read_yaml,
 )
+from weathervane.data.terminal import progress, show, show_shift, told
 from weathervane.data.words import count_of
-from weathervane.errors import DataError
+from weathervane.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from weathervane.data.baseline import Baseline
     from weathervane.data.report import Report
-    from weathervane.data.shift import Shift
     from weathervane.data.traits import Traits
-
-_COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
-_SHIFTS_SHOWN = 20
 
 app = typer.Typer(help="Make sample pictures; check your own.", no_args_is_help=True)
 
@@ -44,7 +39,7 @@ def sample(
     """Draw weather scenes: cloudy, foggy, rainy, snowy and sunny."""
     from weathervane.data.scenes import write_sample
 
-    with _progress() as bar:
+    with progress() as bar:
         task = bar.add_task("drawing", total=pictures)
         write_sample(folder, pictures, seed, lambda drawn: bar.advance(task, drawn))
     Console(highlight=False, soft_wrap=True).print(f"{pictures} pictures in {folder}")
@@ -62,6 +57,14 @@ def validate(
     ] = None,
     settings: Annotated[
         Path | None, typer.Option(help="YAML: what stops the pipeline, e.g. min_classes: 3.")
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="Remembers what was seen: unchanged files are not read."),
+    ] = None,
+    test: Annotated[
+        str | None,
+        typer.Option(help="Pictures to test on: what is the same as one of them is left out."),
     ] = None,
     against: Annotated[
         str | None, typer.Option(help="Other pictures, or a baseline: whether these are like them.")
@@ -84,7 +87,7 @@ def validate(
         if settings
         else ValidationConfig()
     )
-    with TemporaryDirectory() as downloads, _progress() as bar:
+    with TemporaryDirectory() as downloads, progress() as bar:
         task = bar.add_task("looking")
         place = local_source(folder, Path(downloads) / "pictures")
         report = look(
@@ -92,17 +95,99 @@ def validate(
             config,
             lambda done, total: bar.update(task, completed=done, total=total),
             source=folder,
+            cache=cache,
+            test=local_source(test, Path(downloads) / "test") if test else None,
         )
         if label_errors or config.label_errors:
-            report = _with_suspects(report, weights, bar)
+            report = _with_suspects(report, config, weights, bar)
         if against:
-            report = report.with_shift(_compared(against, _measured(folder, place, bar), bar))
+            from weathervane.data.comparison import with_shift
+
+            report = with_shift(report, place, ShiftConfig(against=against), told(bar, "measuring"))
         if out:
             report.write(out)
-    _show(report, folder)
+    _tell(report, out, strict)
+
+
+def _tell(report: "Report", out: Path | None, strict: bool) -> None:
+    show(report, report.name)
     if out:
         Console(highlight=False, soft_wrap=True).print(f"report: {out / 'report.html'}")
     _stop(report, strict)
+
+
+@app.command()
+def prepare(
+    source: Annotated[str, typer.Argument(help="The pictures, as for validate.")],
+    manifest: Annotated[Path, typer.Argument(help="Their manifest, from `split`.")],
+    out: Annotated[Path, typer.Argument(file_okay=False, help="A new folder.")],
+    size: Annotated[int, typer.Option(min=32, max=512, help="Pixels a side.")] = 96,
+) -> None:
+    """Make the arrays that training reads; run it again when it was killed, and it goes on."""
+    from weathervane.data.manifest import Manifest
+    from weathervane.data.prepare import prepare as make
+    from weathervane.data.sources import local_folder
+
+    rows = Manifest.read(manifest)
+    with TemporaryDirectory() as downloads, progress() as bar:
+        folder = local_folder(source, Path(downloads) / "pictures")
+        made = make(rows, folder, size, out, told(bar, "preparing"))
+    console = Console(highlight=False, soft_wrap=True)
+    for split, counts in made.counts.items():
+        console.print(f"{split}: {count_of(sum(counts.values()), 'picture')}")
+
+
+@app.command()
+def look(
+    source: Annotated[str, typer.Argument(help="Pictures, as for validate.")],
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="Where the looks go, Parquet.")],
+    shard: Annotated[str, typer.Option(help="Which part of the files, such as 3/8.")] = "1/1",
+) -> None:
+    """Look at a part of the pictures on this machine; `judge` puts all parts together."""
+    from weathervane.data.looks import write_looks
+    from weathervane.data.sources import local_source
+    from weathervane.data.validation import look as look_at
+
+    number, _, count = shard.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise UsageError(f"--shard must be a part such as 3/8, got {shard!r}")
+    with TemporaryDirectory() as downloads, progress() as bar:
+        task = bar.add_task("looking")
+        looks = look_at(
+            local_source(source, Path(downloads) / "pictures"),
+            lambda done, total: bar.update(task, completed=done, total=total),
+            shard=int(number) - 1,
+            shards=int(count),
+        )
+    write_looks(file, looks)
+    Console(highlight=False, soft_wrap=True).print(
+        f"{file}: {count_of(len(looks.looks), 'file')}", markup=False
+    )
+
+
+@app.command()
+def judge(
+    files: Annotated[list[Path], typer.Argument(help="What `look` wrote, of every part.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, help="Write report.json and report.html into this folder."),
+    ] = None,
+    settings: Annotated[Path | None, typer.Option(help="YAML, as for validate.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings are refused as well.")] = False,
+) -> None:
+    """Judge what was looked at in parts, as `validate` does what it looks at itself."""
+    from weathervane.data.looks import merge, read_looks
+    from weathervane.data.validation import judge as judge_looks
+
+    config = (
+        from_mapping(ValidationConfig, read_yaml(settings), str(settings))
+        if settings
+        else ValidationConfig()
+    )
+    report = judge_looks(merge([read_looks(file) for file in files]), config)
+    if out:
+        report.write(out)
+    _tell(report, out, strict)
 
 
 @app.command()
@@ -111,8 +196,10 @@ def baseline(
     file: Annotated[Path, typer.Argument(dir_okay=False, help="Where it goes, JSON.")],
 ) -> None:
     """Write down what pictures are like, to compare others with later."""
-    with _progress() as bar:
-        made = _baseline_of(source, bar)
+    from weathervane.data.comparison import baseline_of
+
+    with progress() as bar:
+        made = baseline_of(source, told(bar, "measuring"))
     made.write(file)
     Console(highlight=False, soft_wrap=True).print(
         f"{file}: {count_of(sum(made.counts.values()), 'picture')} in "
@@ -130,85 +217,38 @@ def shift(
     ] = None,
 ) -> None:
     """Compare two sets of pictures; exits with 3 when they differ by more than may be."""
-    with _progress() as bar:
-        found = _compared(before, _baseline_of(now, bar), bar, settings)
-    _show_shift(found)
-    errors = sum(each.severity == "error" for each in found.moved)
-    if errors:
-        raise DataError(f"{now} is not like {before}: {count_of(errors, 'error')}, see above")
-
-
-def _compared(before: str, now: "Baseline", bar: Progress, settings: Path | None = None) -> "Shift":
+    from weathervane.data.comparison import baseline_of
     from weathervane.data.shift import compare
 
     config = (
         from_mapping(ShiftConfig, read_yaml(settings), str(settings)) if settings else ShiftConfig()
     )
-    return compare(_baseline_of(before, bar), now, config)
+    with progress() as bar:
+        one, other = (baseline_of(each, told(bar, "measuring")) for each in (before, now))
+    found = compare(one, other, config)
+    show_shift(found)
+    errors = sum(each.severity == "error" for each in found.moved)
+    if errors:
+        raise DataError(f"{now} is not like {before}: {count_of(errors, 'error')}, see above")
 
 
-def _baseline_of(source: str, bar: Progress) -> "Baseline":
-    from weathervane.data.baseline import Baseline
-    from weathervane.data.sources import local_source
-
-    if source.endswith(".json") and Path(source).is_file():
-        return Baseline.read(Path(source))
-    with TemporaryDirectory() as downloads:
-        return _measured(source, local_source(source, Path(downloads) / "pictures"), bar)
-
-
-def _measured(source: str, place: Path, bar: Progress) -> "Baseline":
-    from weathervane.data.baseline import make_baseline
-    from weathervane.data.features import measure_all
-    from weathervane.data.sources import list_pictures
-
-    task = bar.add_task("measuring")
-    rows = measure_all(
-        list_pictures(place), lambda done, total: bar.update(task, completed=done, total=total)
-    )
-    return make_baseline(source, rows)
-
-
-def _show_shift(found: "Shift") -> None:
-    console = Console(highlight=False)
-    table = Table("feature", "class", "PSI", "KS", "Wasserstein", "median", "", box=None)
-    for each in found.moved[:_SHIFTS_SHOWN]:
-        figures = ("-",) * 3
-        if each.ks is not None:
-            figures = (
-                f"{each.ks:.2f}",
-                f"{each.wasserstein:.2f}",
-                f"{each.before:.2f} -> {each.now:.2f}",
-            )
-        severity = f"[{_COLOURS[each.severity]}]{each.severity}[/]"
-        label = escape(each.label or "all")
-        table.add_row(each.feature, label, f"{each.psi:.2f}", *figures, severity)
-    if found.moved:
-        console.print(table)
-    console.print(
-        f"{len(found.moved)} of {count_of(len(found.differences), 'comparison')} differ by more "
-        "than chance and bounds allow"
-    )
-
-
-def _with_suspects(report: "Report", weights: str | None, bar: Progress) -> "Report":
+def _with_suspects(
+    report: "Report", config: ValidationConfig, weights: str | None, bar: Progress
+) -> "Report":
     from weathervane.data.labels import search
     from weathervane.data.traits import describe_all
 
-    task = bar.add_task("describing")
+    say = told(bar, "describing")
 
     def describe(paths: "Sequence[Path]") -> "Traits":
-        def told(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
         if not weights:
-            return describe_all(paths, told)
+            return describe_all(paths, say)
         from weathervane.training.backbone_features import backbone_features
 
-        return backbone_features(paths, weights, told)
+        return backbone_features(paths, weights, say)
 
     started = time.monotonic()
-    searched = search(report, describe)
+    searched = search(report, config, describe)
     Console(stderr=True, highlight=False).print(
         f"looked for wrong labels in {time.monotonic() - started:.1f} s"
     )
@@ -252,30 +292,3 @@ def _stop(report: "Report", strict: bool) -> None:
         )
     if strict and warnings:
         raise DataError(f"{report.name}: {count_of(warnings, 'warning')}, see above; --strict")
-
-
-def _progress() -> Progress:
-    # On stderr, so that a pipe gets the figures only; without a terminal there is none to move.
-    console = Console(stderr=True)
-    return Progress(console=console, transient=True, disable=not console.is_terminal)
-
-
-def _show(report: "Report", folder: str) -> None:
-    console = Console(highlight=False)
-    usable = ", ".join(f"{label} {each.usable}" for label, each in report.classes.items())
-    files = sum(each.files for each in report.classes.values())
-    console.print(
-        escape(f"{folder}: {count_of(files, 'file')}; usable: {usable or 'none'}"), soft_wrap=True
-    )
-    if report.findings:
-        table = Table.grid(padding=(0, 2))
-        for each in report.findings:
-            severity = f"[{_COLOURS[each.severity]}]{each.severity}[/]"
-            lines = [escape(each.message)]
-            if each.examples:
-                lines.append(f"[dim]such as {escape(' = '.join(each.examples[0]))}[/]")
-            lines.append(f"[dim]->[/] {escape(each.recommendation)}")
-            table.add_row(each.code, severity, "\n".join(lines))
-        console.print(table)
-    figures = (count_of(report.count(kind), kind) for kind in ("error", "warning"))
-    console.print(", ".join((*figures, f"{report.count('info')} for information")))

@@ -6,8 +6,10 @@ Near hashes only nominate a pair; its pixels decide. Where they agree only once 
 a part of the other, the two are no duplicates but of one scene: both are used, within one split.
 """
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
@@ -15,16 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weathervane.data import hashes, likeness
-from weathervane.data.hashes import THUMBNAIL, Candidates, Thumbnails
+from weathervane.data.hashes import AT_ONCE, THUMBNAIL, Candidates, Index, Thumbnails
 from weathervane.data.images import Picture
 
 # Correlation between two thumbnails' pixels from which they show the same.
 SAME = 0.97
 # A near duplicate shows at least this share of each side of the other; a part shows less.
-_WHOLE = 0.98
+_WHOLE = 0.985
 # Pictures whose grey values deviate by less show nothing that could be the same.
 _FLAT = 2.0
-_PAIRS_AT_ONCE = 2048  # bounds the memory of comparing pixels
+_PAIRS_AT_ONCE = 512  # bounds the memory of comparing pixels
+_CHUNKS_AT_ONCE = 4
 
 Pair = tuple[int, int]
 
@@ -64,7 +67,8 @@ def find_duplicates(
     for index, digest in enumerate(digests):
         if first.setdefault(digest, index) != index:
             exact.append((first[digest], index))
-    unique = np.array([i for i in sorted(first.values()) if thumbnails[i].std() >= _FLAT], int)
+    unique = np.array(sorted(first.values()), int)
+    unique = unique[_shows(thumbnails[unique])]
     names = np.unique(np.array(groups if groups else [""] * len(digests)), return_inverse=True)[1]
     near, parts = (
         [(int(unique[a]), int(unique[b])) for a, b in sorted(pairs)]
@@ -79,38 +83,57 @@ def find_duplicates(
     )
 
 
+def _shows(thumbnails: Thumbnails) -> NDArray[np.bool_]:
+    """Whether a picture shows anything [n]."""
+    deviations = [
+        thumbnails[start : start + AT_ONCE].std(axis=(1, 2), dtype=np.float32)
+        for start in range(0, max(len(thumbnails), 1), AT_ONCE)
+    ]
+    return np.concatenate(deviations) >= _FLAT
+
+
 def _confirmed(thumbnails: Thumbnails, groups: NDArray[np.int64]) -> tuple[set[Pair], set[Pair]]:
     """Pairs of indices that are the same, and pairs of which one shows a part of the other."""
     near: set[Pair] = set()
     parts: set[Pair] = set()
+    index = Index(thumbnails)
     connected = _Connected(len(thumbnails))
-    for found in hashes.candidates(thumbnails):
-        for start in range(0, len(found.one), _PAIRS_AT_ONCE):
-            some = found.some(slice(start, start + _PAIRS_AT_ONCE))
-            # Thousands of copies of one picture are connected by the first thousands of pairs.
+    starts = range(0, len(thumbnails), AT_ONCE)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        # Always as many at once, so that what is found does not depend on the number of cores.
+        for wave in range(0, len(starts), _CHUNKS_AT_ONCE):
             roots = connected.roots()
-            one, other = some.one, some.other
-            some = some.some((roots[one] != roots[other]) | (groups[one] != groups[other]))
-            for pair, whole in _compared(thumbnails, some):
-                (near if whole else parts).add(pair)
-                if whole:
-                    connected.join(*pair)
+
+            def look(start: int, roots: NDArray[np.int64] = roots) -> list[tuple[Pair, bool]]:
+                found = index.candidates(start)
+                # Of thousands of copies the first ones connect all; across groups each pair counts.
+                apart = roots[found.one] != roots[found.other]
+                apart |= groups[found.one] != groups[found.other]
+                return _compared(thumbnails, found.some(apart))
+
+            for found in pool.map(look, starts[wave : wave + _CHUNKS_AT_ONCE]):
+                for pair, whole in found:
+                    (near if whole else parts).add(pair)
+                    if whole:
+                        connected.join(*pair)
     return near, parts - near
 
 
-def _compared(thumbnails: Thumbnails, pairs: Candidates) -> Iterable[tuple[Pair, bool]]:
+def _compared(thumbnails: Thumbnails, pairs: Candidates) -> list[tuple[Pair, bool]]:
     """The pairs that show the same, each with whether both show all of it."""
-    if not len(pairs.one):
-        return
-    ones = likeness.smooth(hashes.turned(thumbnails[pairs.one], pairs.turn))
-    others = likeness.smooth(thumbnails[pairs.other])
-    agreed, place = likeness.agreement(ones, others, pairs.spans, SAME)
-    shown = np.minimum(place[:, 1::2], 1) - np.maximum(place[:, ::2], 0)
-    scale = place[:, 1::2] - place[:, ::2]
-    whole = (np.minimum(shown, shown / scale) >= _WHOLE).all(axis=1)
-    for index in np.flatnonzero(agreed >= SAME):
-        a, b = int(pairs.one[index]), int(pairs.other[index])
-        yield (min(a, b), max(a, b)), bool(whole[index])
+    found = []
+    for start in range(0, len(pairs.one), _PAIRS_AT_ONCE):
+        some = pairs.some(slice(start, start + _PAIRS_AT_ONCE))
+        ones = likeness.smooth(hashes.turned(thumbnails[some.one], some.turn))
+        others = likeness.smooth(thumbnails[some.other])
+        agreed, place = likeness.agreement(ones, others, some.spans, SAME)
+        shown = np.minimum(place[:, 1::2], 1) - np.maximum(place[:, ::2], 0)
+        scale = place[:, 1::2] - place[:, ::2]
+        whole = (np.minimum(shown, shown / scale) >= _WHOLE).all(axis=1)
+        for index in np.flatnonzero(agreed >= SAME):
+            a, b = int(some.one[index]), int(some.other[index])
+            found.append(((min(a, b), max(a, b)), bool(whole[index])))
+    return found
 
 
 class _Connected:

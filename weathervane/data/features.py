@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weathervane.data import images
-from weathervane.data.images import Picture
-from weathervane.data.scan import one_thread_a_picture
+from weathervane.data.images import Picture, one_thread_a_picture
 from weathervane.data.sources import Listing
 from weathervane.errors import DataError, ImageError
 
@@ -36,21 +35,37 @@ _LEAST_VARIANCE = 1e-3
 Rows = NDArray[np.float32]  # [n, len(FEATURES)]
 
 
-def measure(picture: Picture) -> Rows:
-    """The figures of one picture, float32 [1, 7]."""
+def shrink(picture: Picture) -> Picture:
+    """The picture with a longer side of at most 192 pixels: what `measure` looks at.
+
+    Most of the way in whole blocks of pixels, which costs a fifth of doing all of it at once.
+    """
     height, width = picture.shape[:2]
+    block = max(height, width) // _LOOKED_AT_PIXELS
+    if block > 1 and min(height, width) >= block:
+        height, width = height // block, width // block
+        whole = picture[: height * block, : width * block]
+        picture = np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA))
     scale = _LOOKED_AT_PIXELS / max(height, width)
     if scale < 1:
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    laplacian = cv2.Laplacian(grey, cv2.CV_32F)
-    red, _, blue = cv2.mean(picture)[:3]
-    saturation = cv2.mean(cv2.cvtColor(picture, cv2.COLOR_RGB2HSV))[1]
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR))
+    return picture
+
+
+def measure(picture: Picture, shrunk: Picture | None = None) -> Rows:
+    """The figures of one picture, float32 [1, 7]; ``shrunk`` is what `shrink` made of it."""
+    height, width = picture.shape[:2]
+    small = shrink(picture) if shrunk is None else shrunk
+    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    ((brightness,),), ((contrast,),) = cv2.meanStdDev(grey)
+    _, ((edges,),) = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
+    red, _, blue = cv2.mean(small)[:3]
+    saturation = cv2.mean(cv2.cvtColor(small, cv2.COLOR_RGB2HSV))[1]
     figures = (
-        grey.mean() / 255,
-        grey.std() / 255,
-        np.log10(laplacian.var() + _LEAST_VARIANCE),
+        brightness / 255,
+        contrast / 255,
+        np.log10(edges**2 + _LEAST_VARIANCE),
         saturation / 255,
         (red - blue) / 255,
         np.log2(width * height),

@@ -2,10 +2,11 @@
 
 In: thumbnails [n, 32, 32]. Out: 64-bit hashes, and pairs whose hashes are near in some disguise.
 
-A hash tells which of the 8x8 lowest cosine coefficients lie above their median (Zauner,
-"Implementation and Benchmarking of Perceptual Image Hash Functions", 2010). Hashes that differ in
-at most `DISTANCE` bits have, of five pieces of 12 or 13 bits, one that differs in at most one bit
-(Norouzi, Punjani & Fleet, "Fast Search in Hamming Space with Multi-Index Hashing", CVPR 2012).
+A hash tells which of the 8x8 lowest cosine coefficients are above zero (after Zauner,
+"Implementation and Benchmarking of Perceptual Image Hash Functions", 2010, where it is their
+median: zero stays where it is when a picture is mirrored). Hashes that differ in at most `DISTANCE`
+bits have, of five pieces of 12 or 13 bits, one that differs in at most one bit (Norouzi, Punjani &
+Fleet, "Fast Search in Hamming Space with Multi-Index Hashing", CVPR 2012).
 """
 
 from collections.abc import Iterator
@@ -20,11 +21,12 @@ THUMBNAIL = 32
 DISTANCE = 9
 _COEFFICIENTS = 8
 _PIECES = 5
+_BITS_OF_PIECES = tuple(len(range(number, 64, _PIECES)) for number in range(_PIECES))
 # A part of a picture is looked for as if it lacked this share of a side, on either end or on both.
 CROP = 0.05
 _SPANS = ((0.0, 1.0), (0.0, 1 - CROP), (CROP / 2, 1 - CROP / 2), (CROP, 1.0))
 _MIRRORED_SPANS = (0, 3, 2, 1)
-_QUERIES_AT_ONCE = 1024  # bounds the memory of spectra and of candidates
+AT_ONCE = 1024  # pictures; bounds the memory of spectra and of candidates
 
 Thumbnails = NDArray[np.uint8]  # [n, 32, 32]
 Hashes = NDArray[np.uint64]
@@ -73,38 +75,52 @@ def perceptual_hashes(thumbnails: Thumbnails) -> Hashes:
     return _bits(whole @ thumbnails.astype(np.float32) @ whole.T)
 
 
-def candidates(thumbnails: Thumbnails) -> Iterator[Candidates]:
-    """Pairs that may show the same: as they are, turned, mirrored, or one a part of the other.
-
-    Each pair comes once for every disguise in which the hashes are near.
-    """
-    index = _Index(perceptual_hashes(thumbnails))
-    for start in range(0, len(thumbnails), _QUERIES_AT_ONCE):
-        for turn, spans, hashes in _disguises(thumbnails[start : start + _QUERIES_AT_ONCE]):
-            queries, found = index.near(hashes)
-            one = queries + start
-            apart = one != found
-            count = int(apart.sum())
-            if count:
-                yield Candidates(
-                    one=one[apart],
-                    other=found[apart],
-                    turn=np.full(count, turn, np.int8),
-                    spans=np.tile(np.array(spans, np.float32), (count, 1)),
-                )
-
-
-class _Index:
+class Index:
     """Hashes by each of their pieces, and by each piece with one bit changed."""
 
-    def __init__(self, hashes: Hashes) -> None:
-        self._hashes = hashes
-        self._tables = [_table(_piece(hashes, number), bits) for number, bits in _pieces()]
+    def __init__(self, thumbnails: Thumbnails) -> None:
+        self._thumbnails = thumbnails
+        self._hashes = np.concatenate(
+            [
+                perceptual_hashes(thumbnails[start : start + AT_ONCE])
+                for start in range(0, max(len(thumbnails), 1), AT_ONCE)
+            ]
+        )
+        pieces = [_piece(self._hashes, number) for number in range(_PIECES)]
+        self._tables = [
+            _table(piece, bits) for piece, bits in zip(pieces, _BITS_OF_PIECES, strict=True)
+        ]
 
-    def near(self, hashes: Hashes) -> tuple[Indices, Indices]:
+    def candidates(self, start: int) -> Candidates:
+        """Pairs whose first is one of `AT_ONCE` pictures from ``start`` on.
+
+        As they are, turned, mirrored, or a part: each pair once for every disguise in which the
+        hashes are near.
+        """
+        found = []
+        for turn, spans, hashes in _disguises(self._thumbnails[start : start + AT_ONCE]):
+            queries, other = self._near(hashes)
+            one = queries + start
+            apart = one != other
+            count = int(apart.sum())
+            some = Candidates(
+                one=one[apart],
+                other=other[apart],
+                turn=np.full(count, turn, np.int8),
+                spans=np.tile(np.array(spans, np.float32), (count, 1)),
+            )
+            found.append(some)
+        return Candidates(
+            one=np.concatenate([some.one for some in found]),
+            other=np.concatenate([some.other for some in found]),
+            turn=np.concatenate([some.turn for some in found]),
+            spans=np.concatenate([some.spans for some in found]),
+        )
+
+    def _near(self, hashes: Hashes) -> tuple[Indices, Indices]:
         """Which of ``hashes`` are near which of the index: two arrays [k], each pair once."""
         found = []
-        for (number, _), (starts, members) in zip(_pieces(), self._tables, strict=True):
+        for number, (starts, members) in enumerate(self._tables):
             pieces = _piece(hashes, number)
             first, counts = starts[pieces], starts[pieces + 1] - starts[pieces]
             queries = np.repeat(np.arange(len(hashes)), counts)
@@ -113,12 +129,7 @@ class _Index:
             close = np.bitwise_count(hashes[queries] ^ self._hashes[others]) <= DISTANCE
             found.append(queries[close] * len(self._hashes) + others[close])
         pairs = np.unique(np.concatenate(found))
-        return np.divmod(pairs, len(self._hashes))
-
-
-@cache
-def _pieces() -> tuple[tuple[int, int], ...]:
-    return tuple((number, len(range(number, 64, _PIECES))) for number in range(_PIECES))
+        return np.divmod(pairs, max(len(self._hashes), 1))
 
 
 def _piece(hashes: Hashes, number: int) -> Indices:
@@ -181,7 +192,5 @@ def _basis() -> Floats:
 
 def _bits(spectrum: Floats) -> Hashes:
     flat = spectrum.reshape(len(spectrum), _COEFFICIENTS**2)
-    # The first coefficient is the mean brightness: it tells nothing and outweighs all others.
-    above = flat > np.median(flat[:, 1:], axis=1, keepdims=True)
-    packed: Hashes = np.packbits(above, axis=1).view(np.uint64)[:, 0]
+    packed: Hashes = np.packbits(flat > 0, axis=1).view(np.uint64)[:, 0]
     return packed

@@ -4,6 +4,9 @@ Training, evaluation and serving all come through here, so a model sees the same
 A change of what `decode` or `resize` gives needs a new `PREPROCESSING`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +100,17 @@ def check(header: Header) -> None:
     if header.width * header.height < MIN_PIXELS:
         bound = f"at least {MIN_PIXELS} pixels, such as 32x32,"
         raise ImageError(f"{size} is too small: {bound} are needed", "small")
+
+
+@contextmanager
+def one_thread_a_picture() -> Iterator[None]:
+    """Keep OpenCV from splitting a picture over cores that all have a picture already."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def decode(data: bytes) -> Picture:

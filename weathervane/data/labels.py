@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from weathervane.data.findings import Finding, finding
+from weathervane.config import ValidationConfig
+from weathervane.data.findings import Finding, finding, rated
 from weathervane.data.traits import Traits, describe_all
 from weathervane.data.words import count_of
 
@@ -79,11 +80,14 @@ def find_suspects(
 
 
 def search(
-    report: "Report", describe: Callable[[Sequence[Path]], Traits] = describe_all
+    report: "Report",
+    config: ValidationConfig | None = None,
+    describe: Callable[[Sequence[Path]], Traits] = describe_all,
 ) -> "Report":
     """The report with what is probably wrong among the pictures that would go into a manifest.
 
-    ``describe`` is given their files, and gives features; this is what takes the time.
+    ``config`` may bound WV701 by its figure, the share of those pictures. ``describe`` is given
+    their files, and gives features; this is what takes the time.
     """
     used = [each for each in report.pictures if not each.left_out]
     if not used:
@@ -95,7 +99,11 @@ def search(
         [each.scene for each in used],
         traits,
     )
-    return report.with_suspects(suspects)
+    found = suspect_finding(suspects)
+    if found:
+        bounds = (config or ValidationConfig()).checks.get(found.code)
+        found = rated(found, round(len(suspects) / len(used), 6), bounds)
+    return report.with_suspects(suspects, found)
 
 
 def out_of_fold(traits: Traits, labels: Numbers, clusters: Sequence[str]) -> Probabilities:
@@ -137,7 +145,7 @@ def suggest(probabilities: Probabilities, labels: Numbers) -> Numbers:
 def suspect_finding(suspects: Sequence[Suspect]) -> Finding | None:
     """WV701, when there is any."""
     pairs = Counter((each.label, each.suggested) for each in suspects).most_common(1)
-    most = f", most of them {pairs[0][0][0]} that looks {pairs[0][0][1]}" if pairs else ""
+    most = "".join(f", such as {n} {label} that looks {other}" for (label, other), n in pairs)
     return finding(
         "WV701",
         "warning",

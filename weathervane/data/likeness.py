@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-_STEPS = 6
-# Pairs that agree less than this before any step are not of one picture: the hash has placed them.
-_HOPELESS = 0.65
+# Pairs that agree less than this before the first step, after the first and so on are of different
+# pictures: a hash places within a few pixels, and each step halves what is left or better.
+_HOPELESS = (0.65, 0.75, 0.85, 0.9, 0.93, 0.95)
 # Beyond these the step is lost: nobody looks for so small a part of a picture.
 _SCALES = (0.8, 1.1)
 _FLATTEST = 1e-3
@@ -38,22 +38,24 @@ def agreement(ones: Floats, others: Floats, spans: Floats, enough: float) -> tup
     left, right, top, bottom = spans.T
     # Places in ``ones``: scale times a place in ``others``, and the middle; along x and along y.
     place = np.stack([right - left, (left + right) / 2, bottom - top, (top + bottom) / 2], axis=1)
-    best, best_place = _correlation(ones, template, place, at)[0], place.copy()
-    active = np.flatnonzero((best < enough) & (best > _HOPELESS))
-    descents, hessians = _descents(template[active], at, side)
-    for _ in range(_STEPS):
+    best, error = _correlation(ones, template, place, at)
+    best_place = place.copy()
+    active = np.flatnonzero((best < enough) & (best > _HOPELESS[0]))
+    ones, template, place, error = ones[active], template[active], place[active], error[active]
+    descents, hessians = _descents(template, at, side)
+    for hopeless in _HOPELESS[1:]:
         if not len(active):
             break
-        _, error = _correlation(ones[active], template[active], place[active], at)
         slopes = np.einsum("nkij,nij->nk", descents, error)
         step = np.linalg.solve(hessians, slopes[..., None])[..., 0].astype(np.float32)
-        place[active] = _moved(place[active], step)
-        found = _correlation(ones[active], template[active], place[active], at)[0]
-        sane = ((place[active][:, ::2] > _SCALES[0]) & (place[active][:, ::2] < _SCALES[1])).all(1)
+        place = _moved(place, step)
+        found, error = _correlation(ones, template, place, at)
+        sane = ((place[:, ::2] > _SCALES[0]) & (place[:, ::2] < _SCALES[1])).all(axis=1)
         better = sane & (found > best[active])
-        best[active[better]], best_place[active[better]] = found[better], place[active[better]]
-        on = sane & (best[active] < enough)
-        active, descents, hessians = active[on], descents[on], hessians[on]
+        best[active[better]], best_place[active[better]] = found[better], place[better]
+        on = sane & (found < enough) & (found > hopeless)
+        active, ones, template, place = active[on], ones[on], template[on], place[on]
+        error, descents, hessians = error[on], descents[on], hessians[on]
     return best, _as_spans(best_place)
 
 

@@ -6,7 +6,7 @@ which lists them; read back only when nothing was altered.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,11 +30,12 @@ def make_probe(picture: bytes, label: str) -> Probe:
     return Probe(picture=picture, label=label, sha256=hashlib.sha256(picture).hexdigest())
 
 
-def write_probes(folder: Path, probes: Sequence[Probe]) -> None:
+def write_probes(folder: Path, probes: Iterable[Probe]) -> None:
     """Write the pictures, then the list: a folder without `probes.json` is not finished."""
+    rows = []
     for probe in probes:
         write_whole(folder / probe.sha256, probe.picture)
-    rows = [{"sha256": probe.sha256, "label": probe.label} for probe in probes]
+        rows.append({"sha256": probe.sha256, "label": probe.label})
     text = json.dumps(rows, indent=1, ensure_ascii=False)
     write_whole(folder / _LIST, text.encode())
 

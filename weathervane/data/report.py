@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from weathervane.data.files import write_whole
 from weathervane.data.findings import SEVERITIES, Finding, LeftOut, Severity
-from weathervane.data.labels import Suspect, suspect_finding
+from weathervane.data.labels import Suspect
 from weathervane.data.shift import Shift, shift_findings
 from weathervane.errors import DataError
 
@@ -43,7 +43,9 @@ class ClassSummary:
     width: float
     height: float
     brightness: float  # mean grey value, 0 to 1
-    contrast: float  # standard deviation of coarse grey values, 0 to 0.5
+    contrast: float  # standard deviation of grey values, 0 to 0.5
+    sharpness: float  # as in `features`, like the next
+    saturation: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +84,8 @@ class Report:
         """The same report, compared with another set of pictures."""
         return replace(self, shift=shift).with_findings(shift_findings(shift))
 
-    def with_suspects(self, suspects: tuple[Suspect, ...]) -> "Report":
-        """The same report with labels that are probably wrong."""
-        found = suspect_finding(suspects)
+    def with_suspects(self, suspects: tuple[Suspect, ...], found: Finding | None) -> "Report":
+        """The same report with labels that are probably wrong, and what is said of them."""
         return replace(self, suspects=suspects).with_findings([found] if found else [])
 
     def require_passed(self) -> None:

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weathervane.data import images
-from weathervane.data.images import Picture
-from weathervane.data.scan import one_thread_a_picture
+from weathervane.data.images import Picture, one_thread_a_picture
 
 _SIDE = 128
 _CELLS = 4  # a side

@@ -1,4 +1,7 @@
-"""The first gate: a folder of pictures in, a report out that says whether to train on them."""
+"""The first gate: a folder of pictures in, a report out that says whether to train on them.
+
+`look` opens files, `judge` does not: shards look at their parts, and one judges what they saw.
+"""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,60 +11,122 @@ import numpy as np
 
 from weathervane.config import ValidationConfig
 from weathervane.data.checks import run_checks
-from weathervane.data.duplicates import Duplicates, find_duplicates
-from weathervane.data.findings import LeftOut, Survey
+from weathervane.data.duplicates import Duplicates, Pair, find_duplicates
+from weathervane.data.findings import Broken, LeftOut, Picture, Survey
 from weathervane.data.hashes import THUMBNAIL, perceptual_hashes
+from weathervane.data.looks import Looks, known_from, part_of, write_looks
 from weathervane.data.report import ClassSummary, Readable, Report
 from weathervane.data.scan import Seen, scan
 from weathervane.data.sources import list_pictures
+
+Progress = Callable[[int, int], None]
 
 
 def validate(
     folder: Path,
     config: ValidationConfig | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     source: str = "",
+    *,
+    cache: Path | None = None,
+    test: Path | None = None,
 ) -> Report:
     """Look into every file once and judge the whole; ``folder``, or a table, is only read.
 
     ``progress`` is told how many of how many files were looked into. ``source`` is what the report
-    calls the pictures. Bad pictures are findings; see
-    `Report.passed` and `Report.require_passed`.
+    calls the pictures. ``cache`` is a file that remembers what was seen, so that unchanged files
+    are not read again. ``test`` are pictures to test on, which none of the others may be like. Bad
+    pictures are findings; see `Report.passed` and `Report.require_passed`.
 
     Raises:
-        DataError: when the folder is missing or cannot be read.
+        DataError: when the folder is missing or cannot be read, or the cache is another file.
     """
-    config = config or ValidationConfig()
+    looks = look(folder, progress, cache=cache)
+    return judge(looks, config, source, look(test, progress) if test else None)
+
+
+def look(
+    folder: Path,
+    progress: Progress | None = None,
+    *,
+    cache: Path | None = None,
+    shard: int = 0,
+    shards: int = 1,
+) -> Looks:
+    """Look into every file, or into those of one shard, counted from 0.
+
+    Raises:
+        DataError: when the folder is missing or cannot be read, or the cache is another file.
+    """
     listing = list_pictures(folder)
-    seen, unreadable = scan(listing, progress)
-    thumbnails = np.array([each.thumbnail for each in seen], np.uint8)
+    paths = part_of(listing, shard, shards)
+    known = known_from(cache) if cache else {}
+
+    def told(done: int) -> None:
+        if progress:
+            progress(done, len(paths))
+
+    looks = Looks(listing=listing, looks=tuple(scan(listing.folder, paths, known, told)))
+    news = len(known) != len(looks.looks) or any(
+        each is not known.get(each.path) for each in looks.looks
+    )
+    if cache and news:
+        write_looks(cache, looks)
+    return looks
+
+
+def judge(
+    looks: Looks,
+    config: ValidationConfig | None = None,
+    source: str = "",
+    test: Looks | None = None,
+) -> Report:
+    """What looks at every file of a listing amount to; opens none of them."""
+    config = config or ValidationConfig()
+    seen, broken = _labelled(looks)
+    tested, _ = _labelled(test) if test else ((), ())
+    both = (*seen, *tested)
+    thumbnails = np.array([each.seen.thumbnail for each in both], np.uint8)
     thumbnails = thumbnails.reshape(-1, THUMBNAIL, THUMBNAIL)
-    duplicates = find_duplicates(
-        [each.sha256 for each in seen], thumbnails, [each.label for each in seen]
+    duplicates, leaks = _parted(
+        find_duplicates(
+            [each.seen.sha256 for each in both],
+            thumbnails,
+            [f"{index < len(seen)} {each.label}" for index, each in enumerate(both)],
+        ),
+        len(seen),
     )
     survey = Survey(
-        listing=listing,
+        listing=looks.listing,
         seen=seen,
-        unreadable=unreadable,
+        unreadable=broken,
         duplicates=duplicates,
-        left_out=leave_out(seen, duplicates),
+        leaks=tuple((seen[a].path, f"{test.listing.folder}/{both[b].path}") for a, b in leaks)
+        if test
+        else (),
+        left_out=leave_out(seen, duplicates, {a for a, _ in leaks}),
         config=config,
     )
     return Report(
         source=source,
-        folder=str(listing.folder),
+        folder=str(looks.listing.folder),
         findings=run_checks(survey),
         classes=_summaries(survey),
-        pictures=_readable(survey, perceptual_hashes(thumbnails).tolist()),
+        pictures=_readable(survey, perceptual_hashes(thumbnails[: len(seen)]).tolist()),
     )
 
 
-def leave_out(seen: tuple[Seen, ...], duplicates: Duplicates) -> tuple[LeftOut, ...]:
+def leave_out(
+    seen: Sequence[Picture], duplicates: Duplicates, leaks: set[int]
+) -> tuple[LeftOut, ...]:
     """Why each picture stays out of the manifest, or ``""``.
 
-    All pictures that are the same but carry different labels do; of exact copies all but the first.
+    All pictures that are the same but carry different labels do, and all that are like one to be
+    tested on; of exact copies all but the first.
     """
     reasons: list[LeftOut] = [""] * len(seen)
+    for index in leaks:
+        reasons[index] = "leak"
     for first, copy in duplicates.exact:
         reasons[copy] = "copy"
         if seen[first].label != seen[copy].label:
@@ -76,6 +141,34 @@ def leave_out(seen: tuple[Seen, ...], duplicates: Duplicates) -> tuple[LeftOut, 
     return tuple(reasons)
 
 
+def _labelled(looks: Looks) -> tuple[tuple[Picture, ...], tuple[Broken, ...]]:
+    labels = [label for label, paths in looks.listing.classes.items() for _ in paths]
+    seen, broken = [], []
+    for each, label in zip(looks.looks, labels, strict=True):
+        if isinstance(each.found, Seen):
+            seen.append(Picture(path=each.path, label=label, seen=each.found))
+        else:
+            fault, reason = each.found.fault, each.found.reason
+            broken.append(Broken(path=each.path, label=label, fault=fault, reason=reason))
+    return tuple(seen), tuple(broken)
+
+
+def _parted(found: Duplicates, count: int) -> tuple[Duplicates, list[Pair]]:
+    """What was found among the first ``count`` pictures, and the pairs of those with the others."""
+
+    def within(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
+        return tuple(pair for pair in pairs if pair[1] < count)
+
+    every = (*found.exact, *found.near, *found.parts)
+    return Duplicates(
+        exact=within(found.exact),
+        near=within(found.near),
+        parts=within(found.parts),
+        clusters=found.clusters[:count],
+        scenes=found.scenes[:count],
+    ), sorted(pair for pair in every if pair[0] < count <= pair[1])
+
+
 def _readable(survey: Survey, hashes: list[int]) -> tuple[Readable, ...]:
     clusters = _named(survey, survey.duplicates.clusters)
     scenes = _named(survey, survey.duplicates.scenes)
@@ -83,10 +176,10 @@ def _readable(survey: Survey, hashes: list[int]) -> tuple[Readable, ...]:
         Readable(
             path=each.path,
             label=each.label,
-            sha256=each.sha256,
+            sha256=each.seen.sha256,
             phash=f"{phash:016x}",
-            width=each.width,
-            height=each.height,
+            width=each.seen.width,
+            height=each.seen.height,
             cluster=cluster,
             scene=scene,
             left_out=left_out,
@@ -101,26 +194,30 @@ def _named(survey: Survey, roots: Sequence[int]) -> list[str]:
     """The smallest digest of those that hang together, for each of them."""
     names: dict[int, str] = {}
     for each, root in zip(survey.seen, roots, strict=True):
-        names[root] = min(names.get(root, each.sha256), each.sha256)
+        names[root] = min(names.get(root, each.seen.sha256), each.seen.sha256)
     return [names[root] for root in roots]
 
 
 def _summaries(survey: Survey) -> dict[str, ClassSummary]:
     usable = survey.usable
+    by_label: dict[str, list[Seen]] = {label: [] for label in survey.listing.classes}
+    for each in survey.seen:
+        by_label[each.label].append(each.seen)
     summaries = {}
-    for label, files in survey.listing.classes.items():
-        seen = [each for each in survey.seen if each.label == label]
+    for label, seen in by_label.items():
 
         def middle(of: Callable[[Seen], float], seen: list[Seen] = seen) -> float:
             return round(float(median(map(of, seen))), 4) if seen else 0.0
 
         summaries[label] = ClassSummary(
-            files=len(files),
+            files=len(survey.listing.classes[label]),
             readable=len(seen),
             usable=usable[label],
             width=middle(lambda each: each.width),
             height=middle(lambda each: each.height),
-            brightness=middle(lambda each: each.brightness),
-            contrast=middle(lambda each: each.contrast),
+            brightness=middle(lambda each: each.feature("brightness")),
+            contrast=middle(lambda each: each.feature("contrast")),
+            sharpness=middle(lambda each: each.feature("sharpness")),
+            saturation=middle(lambda each: each.feature("saturation")),
         )
     return summaries

@@ -1,6 +1,7 @@
 """Steps that need neither TensorFlow nor MLflow: what they unpack, pack and refuse."""
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from components.preprocess import preprocess
 from components.upload import upload
 from components.validate import validate
 from weathervane.config import TrainConfig
+from weathervane.data.comparison import baseline_of
 from weathervane.data.images import PREPROCESSING
 from weathervane.data.manifest import Manifest
 from weathervane.data.prepare import Dataset
@@ -95,6 +97,21 @@ def test_pictures_become_a_report_a_manifest_and_a_data_set(pictures: Path, arti
     assert dataset.arrays("train")[0].shape[1:] == (32, 32, 3)
 
 
+def test_an_archive_is_pictures_to_every_step(pictures: Path, tmp_path: Path, artifact: Artifact):
+    packed = Path(shutil.make_archive(str(tmp_path / "packed"), "gztar", pictures))
+
+    report = run_validate(str(packed), artifact)
+    manifest, dataset = run_preprocess(packed, artifact)
+
+    assert report.name == str(packed)
+    assert "data:image/jpeg" in Path(artifact("page").path).read_text()
+    assert manifest.digest == dataset.data_digest
+    assert {label: one.usable for label, one in report.classes.items()} == {
+        "foggy": 12,
+        "sunny": 14,
+    }
+
+
 def test_pictures_that_are_refused_leave_their_report_behind(tmp_path: Path, artifact: Artifact):
     data = write_pictures(tmp_path / "one", {"sunny": 12})
 
@@ -116,6 +133,27 @@ def test_labels_are_looked_at_when_settings_say_so(pictures: Path, artifact: Art
     assert run_validate(str(pictures), artifact).suspects == ()
     # Noise has no class: a model that guesses suspects some.
     assert run_validate(str(pictures), artifact, labelled).suspects
+
+
+def test_a_shift_against_a_baseline_stops_the_pipeline_and_leaves_its_report(
+    tmp_path: Path, artifact: Artifact, store: Store, monkeypatch: pytest.MonkeyPatch
+):
+    for name, value in store.config.as_environment().items():
+        monkeypatch.setenv(name, value)
+    usual = write_pictures(tmp_path / "usual", {"foggy": 30, "sunny": 30})
+    dark = write_pictures(tmp_path / "dark", {"foggy": 30, "sunny": 30})
+    for path in dark.rglob("*.png"):
+        cv2.imwrite(str(path), cv2.imread(str(path)) // 4)
+    baseline_of(str(usual)).write(tmp_path / "kept" / "baseline.json")
+    settings = {
+        "shift": {"against": f"{store.upload_folder(tmp_path / 'kept', 'kept')}/baseline.json"}
+    }
+
+    assert run_validate(str(usual), artifact, settings).passed
+    assert not run_validate(str(dark), artifact, settings).passed
+    with pytest.raises(DataError, match=r"brightness.*WV601"):
+        run_preprocess(dark, artifact)
+    assert "Compared with" in Path(artifact("page").path).read_text()
 
 
 @pytest.mark.parametrize(

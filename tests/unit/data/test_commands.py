@@ -129,5 +129,8 @@ def test_a_report_becomes_a_manifest_and_folds_of_it(folder_of, tmp_path):
         "m-fold-3.parquet",
         "m.parquet",
     ]
+    prepared = run("prepare", tmp_path / "pictures", tmp_path / "m.parquet", tmp_path / "arrays")
+    assert prepared.exit_code == 0, prepared.exception
+    assert "test: " in prepared.output
     # Another seed deals otherwise, but what was dealt stays where it was.
     assert again.output.splitlines()[-1] == made.output.splitlines()[-1]

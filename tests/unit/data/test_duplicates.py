@@ -6,7 +6,7 @@ import pytest
 
 from weathervane.data import images
 from weathervane.data.duplicates import find_duplicates, thumbnail
-from weathervane.data.hashes import DISTANCE, TURNS, candidates, perceptual_hashes, turned
+from weathervane.data.hashes import DISTANCE, TURNS, Index, perceptual_hashes, turned
 from weathervane.data.scenes import WEATHERS, render
 
 
@@ -129,10 +129,12 @@ def test_no_pictures_have_no_duplicates():
     assert (found.exact, found.near, found.clusters) == ((), (), ())
 
 
-def test_a_hash_has_half_of_its_bits_set(draw):
-    hashes = perceptual_hashes(np.array([thumbnail(draw(number)) for number in range(9)]))
+def test_brightness_and_contrast_change_no_hash(draw):
+    thumbnails = np.array([thumbnail(draw(number)) for number in range(9)])
 
-    assert set(np.bitwise_count(hashes).tolist()) <= {31, 32}
+    # All but what rounding to whole grey values changes.
+    changed = perceptual_hashes(thumbnails) ^ perceptual_hashes(thumbnails // 2 + 60)
+    assert np.bitwise_count(changed).max() <= 6
 
 
 def test_the_index_nominates_just_what_comparing_all_with_all_does():
@@ -144,7 +146,7 @@ def test_the_index_nominates_just_what_comparing_all_with_all_does():
 
     nominated = {
         (int(one), int(other), int(turn))
-        for some in candidates(thumbnails)
+        for some in [Index(thumbnails).candidates(0)]
         for one, other, turn, span in zip(some.one, some.other, some.turn, some.spans, strict=True)
         if span.tolist() == [0, 1, 0, 1]
     }

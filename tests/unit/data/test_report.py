@@ -73,7 +73,15 @@ def test_the_page_of_18000_pictures_is_as_small_as_that_of_some_hundred(tmp_path
         pictures.append(replace(made, cluster=str(number // 3)))
     classes = {
         str(label): ClassSummary(
-            files=600, readable=600, usable=600, width=9, height=9, brightness=0, contrast=0
+            files=600,
+            readable=600,
+            usable=600,
+            width=9,
+            height=9,
+            brightness=0,
+            contrast=0,
+            sharpness=0,
+            saturation=0,
         )
         for label in range(30)
     }

@@ -146,7 +146,7 @@ def test_other_tables_and_files_are_told_apart(tmp_path: Path):
         list_pictures(tmp_path / "numbers.parquet")
     with pytest.raises(DataError, match="not Parquet"):
         list_pictures(tmp_path / "no.parquet")
-    with pytest.raises(DataError, match="is a file; give a folder of class folders, a zip"):
+    with pytest.raises(DataError, match="is a file; a folder of class folders is meant"):
         list_pictures(tmp_path / "picture.jpg")
     with pytest.raises(DataError, match="is not unpacked: it is no zip or tar"):
         local_source(str(tmp_path / "picture.jpg"), tmp_path / "out")

@@ -6,11 +6,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
-from weathervane.config import ValidationConfig
+from weathervane.config import Bounds, ValidationConfig
 from weathervane.data.report import Report
 from weathervane.data.validation import validate
-from weathervane.errors import DataError
+from weathervane.errors import DataError, UsageError
 
 TWELVE_EACH = {"rainy": 12, "sunny": 12}
 
@@ -152,6 +153,117 @@ def test_too_many_broken_files_stop_everything(healthy):
     assert codes(validate(healthy)) == {"WV200": 4, "WV201": 4}
     lenient = ValidationConfig(max_unreadable_share=0.2)
     assert codes(validate(healthy, lenient)) == {"WV201": 4}
+
+
+def add(name, make):
+    def add_it(folder, _):
+        picture = Image.fromarray(draw_sharp())
+        made, settings = make(picture)
+        made.save(folder / "rainy" / name, **settings)
+
+    return add_it
+
+
+def draw_sharp():
+    return np.random.default_rng(3).integers(60, 200, (48, 64, 3), dtype=np.uint8)
+
+
+def turned(picture):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return picture, {"exif": exif}
+
+
+def deep(picture):
+    return Image.fromarray(np.asarray(picture.convert("L")).astype(np.uint16) * 257), {}
+
+
+def plain(value):
+    return lambda picture: (Image.new("RGB", picture.size, (value,) * 3), {})
+
+
+def around(value):
+    return lambda picture: (picture.point(lambda grey: value + (grey - 130) // 8), {})
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "expected"),
+    [
+        ("new.jpg", turned, {"WV302"}),
+        ("new.png", turned, {"WV302"}),
+        ("new.webp", turned, {"WV302"}),
+        ("new.jpg", lambda picture: (picture.convert("L"), {}), {"WV303"}),
+        ("new.png", lambda picture: (picture.convert("RGBA"), {}), {"WV304"}),
+        ("new.webp", lambda picture: (picture.convert("RGBA").rotate(9), {}), {"WV304"}),
+        ("new.png", lambda picture: (picture.convert("P"), {}), {"WV305"}),
+        ("new.jpg", lambda picture: (picture.convert("CMYK"), {}), {"WV306"}),
+        ("new.png", deep, {"WV303", "WV307"}),
+        ("new.png", lambda picture: (picture.resize((320, 48)), {}), {"WV308"}),
+        ("new.png", lambda picture: (picture.resize((4000, 2500)), {}), {"WV309"}),
+        ("new.png", plain(128), {"WV311", "WV314"}),
+        ("new.png", around(9), {"WV312"}),
+        ("new.png", around(246), {"WV313"}),
+        ("new.png", lambda picture: (picture.resize((6, 4)).resize((640, 480)), {}), {"WV314"}),
+    ],
+)
+def test_an_odd_picture_is_used_and_told(name, make, expected, healthy):
+    add(name, make)(healthy, None)
+
+    report = validate(healthy)
+
+    assert set(codes(report)) - {"WV311"} == expected - {"WV311"}
+    assert ("WV311" in codes(report)) >= ("WV311" in expected)
+    assert report.passed
+    assert report.classes["rainy"].usable == 13
+
+
+def test_settings_decide_what_warns_and_what_stops(healthy):
+    (healthy / "rainy" / "001.jpg").rename(healthy / "rainy" / "001.png")
+
+    def told(**bounds):
+        config = ValidationConfig(checks={"WV301": Bounds(**bounds)})
+        (found,) = validate(healthy, config).findings
+        return found.severity, found.bound
+
+    (found,) = validate(healthy).findings
+    assert (found.severity, found.figure) == ("info", round(1 / 24, 6))
+    assert told(warn=0.01) == ("warning", 0.01)
+    assert told(warn=0.01, stop=0.04) == ("error", 0.04)
+    assert told(warn=0.01, stop=0.05) == ("warning", 0.01)
+    assert told(stop=0.05) == ("info", 0.05)
+
+
+def test_the_ratio_of_classes_has_bounds_of_its_own(folder_of):
+    folder = folder_of({"rainy": 10, "sunny": 25})
+
+    assert codes(validate(folder)) == {}
+    config = ValidationConfig(checks={"WV501": Bounds(warn=2, stop=2.4)})
+    (found,) = validate(folder, config).findings
+    assert (found.code, found.severity, found.figure, found.bound) == ("WV501", "error", 2.5, 2.4)
+
+
+def test_bounds_of_a_check_that_does_not_exist_are_wrong_usage(healthy):
+    with pytest.raises(UsageError, match="there is no check WV310, did you mean WV31"):
+        validate(healthy, ValidationConfig(checks={"WV310": Bounds(warn=0)}))
+    with pytest.raises(UsageError, match="warn must not be above stop"):
+        Bounds(warn=2, stop=1)
+
+
+def test_what_is_like_a_picture_to_be_tested_on_is_not_trained_on(healthy, folder_of, encode):
+    test = folder_of({"rainy": 2, "sunny": 1}, "test")
+    for path in test.rglob("*.jpg"):
+        path.unlink()
+    picture = cv2.imread(str(healthy / "rainy" / "001.jpg"))[..., ::-1]
+    (test / "rainy" / "half.jpg").write_bytes(encode(cv2.resize(picture, (32, 32))))
+    (test / "sunny" / "same.jpg").write_bytes((healthy / "rainy" / "002.jpg").read_bytes())
+
+    report = validate(healthy, test=test)
+
+    assert left_out(report) == {"rainy/001.jpg": "leak", "rainy/002.jpg": "leak"}
+    (found,) = report.findings
+    assert (found.code, found.count) == ("WV405", 2)
+    assert found.examples[0] == ("rainy/001.jpg", f"{test}/rainy/half.jpg")
+    assert len(report.pictures) == 24
 
 
 def test_unequal_classes_are_a_warning(folder_of):

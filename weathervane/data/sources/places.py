@@ -13,7 +13,6 @@ from weathervane.data.sources.listing import Listing
 from weathervane.errors import DataError
 
 _S3 = "s3://"
-_GIVE = "give a folder of class folders, a zip or tar of it, or a .csv or .parquet of path, label"
 
 
 def is_address(source: str) -> bool:
@@ -57,7 +56,10 @@ def list_pictures(place: Path) -> Listing:
     if not place.is_file():
         return folders.list_class_folders(place)
     if place.suffix.lower() not in tables.SUFFIXES:
-        raise DataError(f"{place} is a file; {_GIVE}")
+        raise DataError(
+            f"{place} is a file; a folder of class folders is meant, or a .csv or .parquet of "
+            "path, label; `data validate` and `pipeline run` take a zip or tar of it as well"
+        )
     return tables.list_table(place)
 
 
