@@ -181,15 +181,15 @@ class Kubeflow:
         if name is not None:
             told["filter"] = _named(name)
         found: list[Schedule] = []
-        token = ""
+        begin = ""
         while True:
             with self._asking("was asked for its schedules"):
                 page = self._client.recurring_runs.recurring_run_service_list_recurring_runs(
-                    page_token=token, **told
+                    page_token=begin, **told
                 )
             found += map(_schedule, page.recurring_runs or ())
-            token = page.next_page_token or ""
-            if not token:
+            begin = page.next_page_token or ""
+            if not begin:
                 return tuple(found)
 
     def unschedule(self, name: str) -> int:
