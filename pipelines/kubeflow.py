@@ -7,7 +7,7 @@ meanings are those of its API (backend/api/v2beta1 of kubeflow/pipelines 2.17).
 import base64
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -196,7 +196,7 @@ class Kubeflow:
         """End every schedule of a name; how many there were. Runs that have begun go on."""
         return self._delete(self.schedules(name))
 
-    def _delete(self, schedules: "Iterator[Schedule] | tuple[Schedule, ...]") -> int:
+    def _delete(self, schedules: Iterable[Schedule]) -> int:
         count = 0
         for one in schedules:
             with self._asking(f"was asked to end schedule {one.name}"):
