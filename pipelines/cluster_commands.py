@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from weathervane.errors import ExitCode, UsageError
+from weathervane.errors import ExitCode, PlatformError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -174,13 +174,15 @@ def _follow(kubeflow: "Kubeflow", run_id: str, endpoint: str, pause_seconds: flo
 
     try:
         run = follow(kubeflow, run_id, typer.echo, pause_seconds=pause_seconds)
-    except BaseException:
-        # Interrupted, or cut off: a run needs nobody to look at it.
+    except (KeyboardInterrupt, PlatformError):
+        # A run needs nobody to look at it.
         typer.echo(f"the run goes on; to follow it: {_how_to_follow(run_id, endpoint)}", err=True)
         raise
     code = outcome(kubeflow, run)
-    words = {ExitCode.GATE_REFUSED: "the gate refused every candidate: nothing was registered"}
-    words[ExitCode.ROLLED_BACK] = "the package was taken back"
+    words = {
+        ExitCode.GATE_REFUSED: "the gate refused every candidate: nothing was registered",
+        ExitCode.ROLLED_BACK: "the package was taken back",
+    }
     typer.echo(words.get(code, f"run {run_id} succeeded"))
     if code:
         raise typer.Exit(code)

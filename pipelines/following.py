@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 
 from pipelines.failures import as_raised, last_error
-from pipelines.kubeflow import Kubeflow, Run, Task
+from pipelines.kubeflow import Kubeflow
+from pipelines.runs import Run, Task
 from weathervane.errors import ExitCode, PlatformError, WeathervaneError
 
 # V2beta1RuntimeState: states that nothing follows.

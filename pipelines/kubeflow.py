@@ -7,54 +7,17 @@ meanings are those of its API (backend/api/v2beta1 of kubeflow/pipelines 2.17).
 import base64
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pipelines.runs import Run, Schedule, read_run, read_schedule
 from weathervane.errors import PlatformError, UsageError
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 # Seconds to connect and to wait for an answer. The client itself would wait for ever.
 _TIMEOUT = (5.0, 30.0)
 _PAGE = 100
 _LOG = "/apis/v2beta1/runs/{run_id}/nodes/{node_id}/artifacts/main-logs:read"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """One node of a run's graph."""
-
-    id: str
-    name: str
-    state: str  # PENDING, RUNNING, SUCCEEDED, FAILED, SKIPPED, …; V2beta1RuntimeState
-    seconds: float  # how long it took, when it has ended
-    ended: float  # seconds since 1970; 0 while it runs
-    node: str | None  # what its log is found by
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """A run as it is now."""
-
-    id: str
-    pipeline: str  # the pipeline's name
-    state: str
-    error: str
-    steps: frozenset[str]  # names of the tasks that are containers of ours
-    tasks: tuple[Task, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """A recurring run."""
-
-    id: str
-    name: str
-    when: str
-    enabled: bool
 
 
 class Kubeflow:
@@ -104,17 +67,7 @@ class Kubeflow:
         """Look at a run."""
         with self._asking(f"was asked about run {run_id}"):
             found = self._client.runs.run_service_get_run(run_id, _request_timeout=_TIMEOUT)
-        spec = found.pipeline_spec or {}
-        spec = spec.get("pipeline_spec", spec)
-        details = found.run_details.task_details if found.run_details else None
-        return Run(
-            id=run_id,
-            pipeline=spec.get("pipelineInfo", {}).get("name", ""),
-            state=found.state or "PENDING",
-            error=(found.error.message or "") if found.error else "",
-            steps=frozenset(_steps(spec)),
-            tasks=tuple(map(_task, details or ())),
-        )
+        return read_run(run_id, found)
 
     def log(self, run_id: str, node: str) -> list[str] | None:
         """The lines of a step's log; None where the workflow controller archives none."""
@@ -181,22 +134,22 @@ class Kubeflow:
         if name is not None:
             told["filter"] = _named(name)
         found: list[Schedule] = []
-        token = ""
+        begin = ""
         while True:
             with self._asking("was asked for its schedules"):
                 page = self._client.recurring_runs.recurring_run_service_list_recurring_runs(
-                    page_token=token, **told
+                    page_token=begin, **told
                 )
-            found += map(_schedule, page.recurring_runs or ())
-            token = page.next_page_token or ""
-            if not token:
+            found += map(read_schedule, page.recurring_runs or ())
+            begin = page.next_page_token or ""
+            if not begin:
                 return tuple(found)
 
     def unschedule(self, name: str) -> int:
         """End every schedule of a name; how many there were. Runs that have begun go on."""
         return self._delete(self.schedules(name))
 
-    def _delete(self, schedules: "Iterator[Schedule] | tuple[Schedule, ...]") -> int:
+    def _delete(self, schedules: Iterable[Schedule]) -> int:
         count = 0
         for one in schedules:
             with self._asking(f"was asked to end schedule {one.name}"):
@@ -280,43 +233,3 @@ def _parameters(arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401  as above
     from kfp_server_api import V2beta1RuntimeConfig
 
     return V2beta1RuntimeConfig(parameters=dict(arguments))
-
-
-def _steps(spec: Mapping[str, Any]) -> Iterator[str]:
-    components = spec.get("components", {})
-    for dag in (spec.get("root", {}), *components.values()):
-        for name, task in dag.get("dag", {}).get("tasks", {}).items():
-            if "executorLabel" in components.get(task["componentRef"]["name"], {}):
-                yield name
-
-
-def _task(detail: Any) -> Task:  # noqa: ANN401  as above
-    began, ended = _moment(detail.start_time), _moment(detail.end_time)
-    children = [one.pod_name for one in detail.child_tasks or () if one.pod_name]
-    return Task(
-        id=detail.task_id,
-        name=detail.display_name or "",
-        state=detail.state or "",
-        seconds=max(0.0, ended - began) if ended else 0.0,
-        ended=ended,
-        node=children[0] if children else None,
-    )
-
-
-def _moment(when: "datetime | None") -> float:
-    """Seconds since 1970; the year 1, which Go writes for "not yet", is 0."""
-    return max(0.0, when.timestamp()) if when and when.year > 1 else 0.0
-
-
-def _schedule(found: Any) -> Schedule:  # noqa: ANN401  as above
-    trigger = found.trigger
-    if trigger and trigger.cron_schedule:
-        when = trigger.cron_schedule.cron
-    else:
-        when = f"every {trigger.periodic_schedule.interval_second} s"
-    return Schedule(
-        id=found.recurring_run_id,
-        name=found.display_name,
-        when=when,
-        enabled=found.status == "ENABLED",
-    )

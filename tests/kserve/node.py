@@ -154,23 +154,29 @@ class Site:
             yield
 
     def _attempt(self, job: dict[str, Any]) -> None:
-        name, spec = job["metadata"]["name"], job["spec"]
-        (container,) = spec["template"]["spec"]["containers"]
+        key = (JOB, NAMESPACE, job["metadata"]["name"])
+        (container,) = job["spec"]["template"]["spec"]["containers"]
         cluster = self.stage.cluster
-        failed = job.get("status", {}).get("failed", 0)
-        cluster.objects.set_status((JOB, NAMESPACE, name), {"active": 1, "failed": failed})
+        cluster.objects.set_status(key, {"active": 1, "failed": failures(job)})
         self.ran.append(self.container(container["command"]).ended())
-        code = self.ran[-1].returncode
-        final = spec["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"]
-        if code == 0:
-            status = {"succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]}
-        elif code in final:
-            said = f"Container rollout for pod {NAMESPACE}/{name}-x failed with exit code {code}"
-            condition = {"type": "Failed", "status": "True", "message": f"{said} matching FailJob"}
-            status = {"failed": failed + 1, "conditions": [condition]}
-        else:
-            status = {"failed": failed + 1}
-        cluster.objects.set_status((JOB, NAMESPACE, name), status)
+        cluster.objects.set_status(key, status_after(job, self.ran[-1].returncode))
+
+
+def failures(job: dict[str, Any]) -> int:
+    """How many of a Job's pods have failed so far."""
+    return int(job.get("status", {}).get("failed", 0))
+
+
+def status_after(job: dict[str, Any], code: int) -> dict[str, Any]:
+    """A Job's status when its pod has ended with that code."""
+    name, spec, failed = job["metadata"]["name"], job["spec"], failures(job)
+    if code == 0:
+        return {"succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]}
+    if code in spec["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"]:
+        said = f"Container rollout for pod {NAMESPACE}/{name}-x failed with exit code {code}"
+        condition = {"type": "Failed", "status": "True", "message": f"{said} matching FailJob"}
+        return {"failed": failed + 1, "conditions": [condition]}
+    return {"failed": failed + 1}
 
 
 @contextmanager

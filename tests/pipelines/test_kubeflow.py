@@ -263,6 +263,7 @@ def test_a_run_that_there_is_not_is_told(api: KubeflowApi):
 
     assert isinstance(done.exception, UsageError)
     assert "Run r7 not found" in str(done.exception)
+    assert "goes on" not in done.output
 
 
 def test_an_endpoint_that_is_silent_is_one_line_and_says_how_to_reach_it():

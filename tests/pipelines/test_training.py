@@ -100,6 +100,21 @@ def test_the_reports_are_pages_with_names_that_browsers_know(result: PipelineRes
         assert "</html>" in page.read_text()
 
 
+def test_the_stores_secret_is_in_nothing_that_a_run_leaves(
+    result: PipelineResult, place: Place, said: list[str]
+):
+    planted = place.store.config.secret_key
+    left = {str(path): path for path in place.folder.rglob("*") if path.is_file()}
+    rooms = ("models", "probes", "evaluations")
+    stored = [f"{room}/{name}" for room in rooms for name in place.store.names(room)]
+
+    assert (result.folder / "log.txt").exists()
+    assert any(path.endswith("mlflow.db") for path in left)
+    assert planted not in "\n".join(said)
+    assert [name for name, path in left.items() if planted.encode() in path.read_bytes()] == []
+    assert [name for name in stored if planted.encode() in place.store.read(name)] == []
+
+
 def test_progress_tells_every_step_and_every_epoch(result: PipelineResult, said: list[str]):
     for step in result.steps:
         assert f"{step.name}: begun" in said

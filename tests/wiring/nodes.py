@@ -46,7 +46,7 @@ class Node:
 
     def here(self, text: str, name: str) -> str:
         """A text of the cluster as it must read on this machine."""
-        for mount in ("/data", "/tmp", "/auth"):  # noqa: S108
+        for mount in ("/data", "/tmp", "/auth", "/template"):  # noqa: S108
             for before in ("", "--certs-dir=", "sqlite:///"):
                 if text.startswith(before + mount):
                     near = f"{before}{self.folder / name / mount[1:]}"
@@ -67,6 +67,8 @@ class Node:
     ) -> dict[str, str]:
         """What the container's environment would be."""
         made: dict[str, str] = {}
+        for one in container.get("envFrom") or []:
+            made.update(secrets[one["secretRef"]["name"]])
         for one in container.get("env") or []:
             if "value" in one:
                 made[one["name"]] = one["value"]
@@ -83,19 +85,27 @@ class Node:
         name: str,
         pod: Mapping[str, Any],
         secrets: Secrets,
+        *,
         more: tuple[str, ...] = (),
         environment: Mapping[str, str] | None = None,
+        config: Mapping[str, Mapping[str, str]] | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start the one container of a pod; its log is a file."""
+        """Start the one container of a pod; its log is a file. ``config``: what ConfigMaps hold."""
         (container,) = pod["containers"]
         for mount in container.get("volumeMounts") or []:
             (self.folder / name / mount["mountPath"][1:]).mkdir(parents=True, exist_ok=True)
         for volume in pod.get("volumes") or []:
             if "secret" in volume:
                 self._write(name, container, volume, secrets)
+            elif "configMap" in volume:
+                (mount,) = (m for m in container["volumeMounts"] if m["name"] == volume["name"])
+                for key, text in (config or {})[volume["configMap"]["name"]].items():
+                    (self.folder / name / mount["mountPath"][1:] / key).write_text(text)
         told = (*container["command"], *container.get("args", ()))
         command = [*(self.here(one, name) for one in told), *more]
-        command[0] = tool("minio") if command[0] == "minio" else command[0]
+        if command[0] in ("minio", "weathervane"):
+            ours = Path(sys.executable).with_name("weathervane")
+            command[0] = tool("minio") if command[0] == "minio" else str(ours)
         with self.log(name).open("ab") as log:
             process = subprocess.Popen(
                 command,
@@ -109,12 +119,16 @@ class Node:
 
     def run(self, name: str, pod: Mapping[str, Any], secrets: Secrets, **more: Any) -> str:
         """Run a pod to its end, which must be good; what it said."""
-        process = self.start(name, pod, secrets, **more)
-        code = process.wait(timeout=240)
-        self.running.remove(process)
+        code = self.ended(self.start(name, pod, secrets, **more))
         said = self.log(name).read_text()
         assert code == 0, said
         return said
+
+    def ended(self, process: subprocess.Popen[bytes]) -> int:
+        """The exit code of a container that ends by itself."""
+        code = process.wait(timeout=240)
+        self.running.remove(process)
+        return code
 
     def log(self, name: str) -> Path:
         (self.folder / name).mkdir(parents=True, exist_ok=True)

@@ -2,11 +2,13 @@
 
 Each container of the rendered chart runs as a process, with its own command, arguments, environment
 and Secrets: the Job that makes Secrets against an API server, MinIO, MLflow, the Job that gives
-access, the training pipeline, KServe's storage initializer, the predictor, the chart's own test.
+access, the training pipeline, KServe's storage initializer, the predictor, the chart's own test,
+the release pipeline and the Job of its rollout on the platform of tests, which has KServe's rules.
 Then each role does what it must and is refused what it must not.
 """
 
 import io
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,17 +22,27 @@ import yaml
 from minio import Minio
 from minio.error import S3Error
 
+from pipelines import local
+from pipelines.compile import BESIDE, RELEASE
 from pipelines.run import run_training
-from tests.chart.rendering import CHART, NAMESPACE, kinds, objects, text
+from tests.chart.rendering import CHART, NAMESPACE, kinds, named, objects, text
 from tests.chart.test_rights import rights
 from tests.kserve.node import kubeconfig
 from tests.platform.cluster import Cluster
+from tests.platform.kinds import CONFIGMAP
+from tests.platform.pods import Behaviour
+from tests.wiring.jobs import jobs_run
 from tests.wiring.nodes import Node, await_answer, decoded, free_port, pods_of
 from weathervane.client import encode_request
+from weathervane.config import store_from_environment
 from weathervane.data.scenes import write_sample
 from weathervane.errors import TrackingError
-from weathervane.registry.package import Package
+from weathervane.registry.package import Package, read_package
+from weathervane.registry.spoil import relabel_package
+from weathervane.registry.store import Store, package_key
 from weathervane.registry.versions import CHALLENGER, CHAMPION
+from weathervane.rollout.port import Release
+from weathervane.rollout.release import fetch_probes
 
 SECRET = "v1/secrets"
 OPEN_GATE = {"min_accuracy": 0.0, "min_macro_f1": 0.0, "min_class_recall": 0.0, "max_ece": 1.0}
@@ -362,6 +374,163 @@ def v2(port: int, picture: bytes) -> dict[str, Any]:
     return dict(answer.json())
 
 
+@dataclass
+class Serving:
+    """Our platform of tests with the chart's template, and the accounts that a rollout needs."""
+
+    site: Installation
+    kubeconfigs: dict[str, Path]
+
+    def release(self, package: str) -> dict[str, Any]:
+        """The compiled release pipeline with the steps' Secret and account; outputs by step."""
+        site = self.site
+        template = named(site.found, "ConfigMap", "weathervane-template")
+        config = {"weathervane-template": template["data"]}
+        with jobs_run(site.node, site.cluster, site.secrets, config, self.kubeconfigs["rollout"]):
+            steps = local.run(
+                BESIDE / RELEASE,
+                {"package": package, "namespace": NAMESPACE, "image": "any", "plan": PLAN},
+                folder=site.folder / "releases",
+                environment={
+                    **site.client("weathervane-pipeline"),
+                    "KUBECONFIG": str(self.kubeconfigs["pipeline"]),
+                },
+                progress=lambda line: None,
+            )
+        return {step.name: step.outputs for step in steps}
+
+
+# Service accounts of a rollout, and their Roles of the chart.
+ACCOUNTS = {
+    "pipeline": ("weathervane-start", "weathervane-read", "weathervane-ask"),
+    "rollout": ("weathervane-rollout",),
+}
+PLAN = {"steps": [50], "min_probes": 3, "hold_seconds": 0.2, "interval_seconds": 0.2}
+
+
+@pytest.fixture(scope="module")
+def serving(installed: Installation, trained: str) -> Serving:
+    cluster, found = installed.cluster, installed.found
+    template = named(found, "ConfigMap", "weathervane-template")
+    cluster.objects.create((CONFIGMAP, NAMESPACE, "weathervane-template"), template)
+    for account, roles in ACCOUNTS.items():
+        granted = [rights(named(found, "Role", role)) for role in roles]
+        cluster.api.roles[account] = set().union(*granted)
+    # The platform's pods answer as a good model does.
+    store = pipeline_store(installed)
+    release = Release(digest=trained, uri=store.uri(package_key("weather", trained)))
+    labels = {one.picture: one.label for one in fetch_probes(store, release)}
+    cluster.behaviours[trained] = Behaviour(label=labels.__getitem__)
+    return Serving(
+        installed,
+        {
+            account: kubeconfig(cluster, installed.folder / f"kubeconfig-{account}", user=account)
+            for account in ACCOUNTS
+        },
+    )
+
+
+def pipeline_store(installed: Installation) -> Store:
+    return Store(store_from_environment(installed.client("weathervane-pipeline")))
+
+
+def served(installed: Installation) -> str:
+    predictor = installed.cluster.isvc("weather")["spec"]["predictor"]
+    return str(predictor["model"]["storageUri"]).rpartition("/")[2]
+
+
+def test_the_release_pipeline_releases_what_was_trained(serving: Serving, trained: str):
+    outputs = serving.release(CHALLENGER)
+
+    assert outputs["roll_out"]["Output"] is True
+    assert "rolled_back" not in outputs
+    assert served(serving.site) == trained
+    said = in_the_role(serving.site, "weathervane-settings", WHO_IS_CHAMPION)
+    assert said.split() == [trained]
+
+
+WHO_IS_CHAMPION = f"""
+from weathervane.config import tracking_uri
+from weathervane.registry.versions import Registry
+print(Registry(tracking_uri()).alias("weather", "{CHAMPION}").digest)
+"""
+
+
+def test_a_bad_one_is_taken_back_and_the_pipeline_shows_it(
+    serving: Serving, trained: str, tmp_path: Path
+):
+    store, cluster = pipeline_store(serving.site), serving.site.cluster
+    store.download_folder(package_key("weather", trained), tmp_path / "good")
+    good = read_package(tmp_path / "good", trained)
+    bad = relabel_package(good, (*good.labels[1:], good.labels[0]), tmp_path / "bad")
+    store.upload_folder(bad.folder, package_key("weather", bad.digest))
+    right = cluster.behaviours[trained].label
+    wrong = dict(zip(good.labels, bad.labels, strict=True))
+    cluster.behaviours[bad.digest] = Behaviour(label=lambda picture: wrong[right(picture)])
+    in_the_role(
+        serving.site,
+        "weathervane-pipeline",
+        "from weathervane.config import tracking_uri\n"
+        "from weathervane.registry.versions import Registry\n"
+        f"registry = Registry(tracking_uri())\n"
+        f"registry.register('weather', '{bad.digest}', '{store.uri('models')}')\n"
+        f"registry.set_alias('weather', '{CHALLENGER}', '{bad.digest}')\n",
+    )
+
+    outputs = serving.release(bad.digest)
+
+    assert outputs["roll_out"]["Output"] is False
+    assert "rolled_back" in outputs
+    assert served(serving.site) == trained
+    said = in_the_role(serving.site, "weathervane-settings", WHO_IS_CHAMPION)
+    assert said.split() == [trained]
+
+
+ISVC_PATH = f"/apis/serving.kserve.io/v1beta1/namespaces/{NAMESPACE}/inferenceservices"
+SECRETS_PATH = f"/api/v1/namespaces/{NAMESPACE}/secrets"
+CLUSTER_RIGHTS = [
+    ("pipeline", "GET", f"/api/v1/namespaces/{NAMESPACE}/configmaps/weathervane-template", True),
+    ("pipeline", "GET", f"{ISVC_PATH}/weather", False),
+    ("pipeline", "DELETE", f"{ISVC_PATH}/weather", False),
+    ("pipeline", "GET", f"{SECRETS_PATH}/weathervane-store", False),
+    ("pipeline", "GET", SECRETS_PATH, False),
+    ("pipeline", "GET", f"/api/v1/namespaces/{NAMESPACE}/pods", False),
+    ("rollout", "GET", f"{ISVC_PATH}/weather", True),
+    ("rollout", "GET", f"{SECRETS_PATH}/weathervane-store", False),
+    ("rollout", "GET", SECRETS_PATH, False),
+    ("rollout", "GET", f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs/x", False),
+    ("rollout", "DELETE", f"/api/v1/namespaces/{NAMESPACE}/configmaps/weathervane-weather", False),
+    ("nobody", "GET", f"{ISVC_PATH}/weather", False),
+]
+
+
+@pytest.mark.parametrize(("account", "method", "path", "may"), CLUSTER_RIGHTS)
+def test_each_account_may_do_on_the_cluster_what_it_must_and_nothing_else(
+    serving: Serving, account: str, method: str, path: str, may: bool
+):
+    answer = httpx.request(
+        method,
+        f"{serving.site.cluster.api.address}{path}",
+        headers={"Authorization": f"Bearer {account}"},
+    )
+
+    assert answer.status_code == (200 if may else 403), answer.text
+
+
+def test_accounts_used_what_they_have(serving: Serving):
+    """Besides what only another mode, or an aborted first deployment, needs."""
+    api = serving.site.cluster.api
+    unused = {account: api.roles[account] - api.used[account] for account in ACCOUNTS}
+
+    assert unused == {
+        "pipeline": {("create", "configmaps"), ("update", "configmaps")},
+        "rollout": {
+            ("delete", "inferenceservices.serving.kserve.io"),
+            ("get", "httproutes.gateway.networking.k8s.io"),
+        },
+    }
+
+
 def test_the_charts_own_test_serves_and_asks(installed: Installation, tiny_package: Package):
     pod = pods_of(installed.found, "Pod", "weathervane-self-test")
 
@@ -385,29 +554,41 @@ def test_a_wrong_password_is_refused_in_one_line(installed: Installation):
     assert "wrong" not in done.stderr.splitlines()[-1]
 
 
-def test_no_secret_is_in_a_log_a_manifest_a_pipeline_or_mlflow(
-    installed: Installation, trained: str
-):
+def test_no_secret_is_in_a_log_an_object_a_pipeline_or_mlflow(serving: Serving):
+    """Each installation plants its own: the Job has made them, and nobody else knows them."""
+    site = serving.site
     hidden = {
-        value
-        for values in installed.secrets.values()
+        value.encode()
+        for values in site.secrets.values()
         for key, value in values.items()
         if any(word in key for word in ("SECRET", "PASSWORD"))
     }
     assert len(hidden) >= 9
+    objects_there = [
+        site.cluster.objects.get(key)
+        for key in site.cluster.objects.every_key()
+        if key[0] != SECRET
+    ]
+    root = store_client(site, "root")
+    stored = [one.object_name for one in root.list_objects("weathervane", recursive=True)]
+    files = (
+        *(CHART.parents[1] / "pipelines").glob("*.yaml"),
+        *site.folder.glob("*.log"),
+        *(site.folder / "runs").rglob("*"),
+        *(site.folder / "releases").rglob("*"),
+        *(site.folder / "mlflow" / "data").glob("*.db"),
+    )
     places = {
-        "the rendered chart": text("default"),
-        **{path.name: path.read_text() for path in (CHART.parents[1] / "pipelines").glob("*.yaml")},
-        **{path.name: path.read_text() for path in installed.folder.glob("*.log")},
+        "the rendered chart": text("default").encode(),
+        "what the cluster holds besides Secrets": json.dumps(objects_there).encode(),
         **{
-            str(path): path.read_text(errors="replace")
-            for path in (installed.folder / "runs").rglob("*")
-            if path.is_file() and path.suffix in (".txt", ".json", ".html", ".md")
+            f"stored {name}": root.get_object(bucket_name="weathervane", object_name=name).read()
+            for name in stored
         },
-        "MLflow's runs": (installed.folder / "mlflow" / "data" / "mlflow.db")
-        .read_bytes()
-        .decode("latin-1"),
+        **{str(path): path.read_bytes() for path in files if path.is_file()},
     }
 
+    assert {"ConfigMap", "InferenceService", "Job"} <= {one["kind"] for one in objects_there}
+    assert {"models", "probes"} <= {name.partition("/")[0] for name in stored}
     leaks = [where for where, found in places.items() for one in hidden if one in found]
     assert leaks == []

@@ -32,6 +32,8 @@ _ENDS = (
     *(ExitCode.UNEXPECTED, ExitCode.USAGE, ExitCode.DATA_REFUSED, ExitCode.GATE_REFUSED),
     *(ExitCode.ROLLED_BACK, ExitCode.HELD, ExitCode.ROLLOUT_RUNNING, ExitCode.PACKAGE_REFUSED),
 )
+# A volume of its own.
+_TMP = "/tmp"  # noqa: S108  # nosec B108
 _RESTARTS = 20
 _KEPT_SECONDS = 7 * 24 * 3600
 # Who waits for a Job bears an API server that is away for so long: the Job goes on by itself.
@@ -104,7 +106,7 @@ def rollout_job(
         "envFrom": [{"secretRef": {"name": driver.settings}}],
         "volumeMounts": [
             {"name": "template", "mountPath": "/template", "readOnly": True},
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  a volume of its own
+            {"name": "tmp", "mountPath": _TMP},
         ],
         "resources": {
             "requests": {"cpu": "100m", "memory": "256Mi"},
