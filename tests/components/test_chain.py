@@ -175,6 +175,8 @@ def test_the_package_in_the_store_is_the_one_that_was_made(chain: Chain, tmp_pat
     assert found.size == PIXELS
     (measured,) = Contest.read(chain.path("contest")).candidates
     assert found.metrics["test_accuracy"] == pytest.approx(measured.figures.accuracy, abs=1e-4)
+    assert measured.outliers
+    assert found.ood_threshold == measured.outliers.threshold
 
 
 def test_the_package_has_a_card_beside_it(chain: Chain):

@@ -97,6 +97,7 @@ def build_package(
     data_digest: str,
     code_version: str,
     metrics: Mapping[str, float] | None = None,
+    ood_threshold: float | None = None,
     litert: bool = True,
 ) -> Package:
     """Package a SavedModel (uint8 [n, size, size, 3] to probabilities [n, classes]) as ``out``.
@@ -110,6 +111,7 @@ def build_package(
         data_digest: of the manifest that the model was trained on.
         code_version: of the code that trained it.
         metrics: how it did on the test pictures, by name.
+        ood_threshold: the confidence below which a picture is unlike those of training.
         litert: whether to bring the model for LiteRT too. Without it the package is served by the
             larger predictor image that has TensorFlow.
 
@@ -127,6 +129,7 @@ def build_package(
         data_digest=data_digest,
         code_version=code_version,
         metrics=dict(metrics or {}),
+        ood_threshold=ood_threshold,
     )
     reference = SavedModel(saved_model)
     if (reference.size, reference.classes) != (size, len(description.labels)):
