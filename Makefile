@@ -77,6 +77,10 @@ test-live: setup ## The contract of rollouts on the cluster of KUBECONFIG that W
 bench-demo: setup ## The demo against its bounds; PART=samples, together or photographs for one of them
 	@$(PY) -m tests.bench.demo $(PART)
 
+.PHONY: bench-gate
+bench-gate: setup ## The gate against bad models and honest ones, 20 seeds each; PART=predictions or packages
+	@$(PY) -m tests.bench.gate $(if $(PART),--part $(PART))
+
 .PHONY: bench-parity
 bench-parity: setup ## The predictor's answers on photographs against TensorFlow's
 	@$(PY) -m tests.bench.parity
@@ -92,10 +96,6 @@ bench-threads: setup ## How many threads the predictor should have on this machi
 .PHONY: bench-judgement
 bench-judgement: setup ## The judgement on made-up traffic: false alarms, what is found; PART=equal, …
 	@$(PY) -m tests.bench.judgement $(if $(PART),--part $(PART))
-
-.PHONY: bench-gate
-bench-gate: setup ## The gate against bad models and honest ones, 20 seeds each; PART=predictions or packages
-	@$(PY) -m tests.bench.gate $(if $(PART),--part $(PART))
 
 .PHONY: soak-kill
 soak-kill: setup ## A rollout killed at 20 seeded moments and started again
