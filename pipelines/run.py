@@ -16,6 +16,7 @@ from pipelines import local
 from pipelines.compile import BESIDE, TRAINING
 from weathervane import config
 from weathervane.errors import UsageError
+from weathervane.evaluation import slices
 from weathervane.evaluation.gate import Judgement
 from weathervane.evaluation.judgements import read_judgement
 from weathervane.registry.package import Description
@@ -83,7 +84,8 @@ def run_training(
         "settings": dict(settings or {}),
         "model": _checked_name(model),
     }
-    config.from_mapping(config.PipelineSettings, arguments["settings"], "settings")
+    chosen = config.from_mapping(config.PipelineSettings, arguments["settings"], "settings")
+    slices.check(chosen.evaluation.slices)
     pages: dict[str, Path] = {}
 
     def keep_page(step: local.Step) -> None:

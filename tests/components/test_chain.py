@@ -233,7 +233,7 @@ def test_a_champion_of_another_size_answers_the_same_pictures(chain: Chain, tmp_
     )
     evaluate.python_func(
         data=data,
-        settings=SETTINGS,
+        settings={"evaluation": {"disturbed": 0, "explained": 0}},
         model="weather",
         manifest=chain.artifacts["manifest"],
         dataset=dataset,

@@ -103,8 +103,7 @@ def hold_contest(
     with tempfile.TemporaryDirectory() as scratch:
         if champion.size != dataset.size:
             folder = local_folder(data, Path(scratch, "pictures"))
-            seen = Manifest((*rows, *manifest.split("validation")))
-            resized = prepare(seen, folder, champion.size, Path(scratch, "dataset"))
+            resized = prepare(Manifest(rows), folder, champion.size, Path(scratch, "dataset"))
             # The same pictures of the same data, so that the two may be compared.
             dataset = replace(resized, data_digest=dataset.data_digest)
         ours = evaluate(
