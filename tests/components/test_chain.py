@@ -159,6 +159,14 @@ def test_the_run_in_mlflow_has_settings_curves_and_figures(chain: Chain):
     assert record == (chain.path("candidate") / "training.json").read_bytes()
 
 
+def test_what_serves_answers_as_the_saved_model_on_every_test_picture(chain: Chain):
+    (measured,) = Contest.read(chain.path("contest")).candidates
+
+    assert measured.parity
+    assert measured.parity.largest_difference <= 1e-4
+    assert measured.parity.labels_differing == 0
+
+
 def test_without_a_champion_the_bounds_alone_decide(chain: Chain):
     judged = read_judgement(chain.path("judgement"))
 
