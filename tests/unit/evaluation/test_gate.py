@@ -174,7 +174,7 @@ def test_few_pictures_show_neither_a_loss_nor_that_there_is_none():
 
     assert verdict.passed
     (warning,) = verdict.warnings
-    assert re.search(r"with 98% confidence between -0\.\d+ and 0\.\d+", warning)
+    assert re.search(r"with 98 % confidence between -0\.\d+ and 0\.\d+", warning)
     assert refused(GOOD, champion, strict) == ["macro_f1_shown"]
 
 
