@@ -22,7 +22,6 @@ from weathervane.data.scenes import WEATHERS, render
 from weathervane.errors import PackageError
 from weathervane.folders import new_folder
 from weathervane.litert_model import LiteRtModel
-from weathervane.registry.litert_graph import check_litert
 from weathervane.registry.package import (
     GOLDEN,
     GOLDEN_LIST,
@@ -141,11 +140,10 @@ def build_package(
         _copy(saved_model, folder)
         if litert:
             _write(folder / LITERT_MODEL, convert(folder))
-            check_litert(folder / LITERT_MODEL)
+            engine = LiteRtModel(folder / LITERT_MODEL)
         _write_golden(folder, _choose(_candidates(reference, size)))
         package = seal(folder, description)
         if litert:
-            engine = LiteRtModel(folder / LITERT_MODEL)
             package.check_golden(lambda picture: engine(images.load(picture, size)[None])[0])
     return replace(package, folder=out)
 
