@@ -195,6 +195,17 @@ def test_a_candidate_slower_than_the_champion_is_told_and_passes():
     )
 
 
+def test_the_worst_disturbance_is_told_and_passes():
+    """Settings may let it block."""
+    frail = replace(GOOD, robustness={"none": 0.9, "noise": 0.5, "blur": 0.8})
+    strict = replace(CONFIG, advisory=())
+
+    assert judge(frail, None, CONFIG).warnings == (
+        "accuracy lost to the worst disturbance, noise is 0.400, at most 0.3 allowed",
+    )
+    assert refused(frail, config=strict) == ["robustness"]
+
+
 def test_every_gate_has_the_key_that_settings_know_it_by():
     everything = replace(
         GOOD,
