@@ -81,6 +81,10 @@ bench-demo: setup ## The demo against its bounds; PART=samples, together or phot
 bench-data: setup ## Validation of 18,038 pictures, and what it finds: a quarter of an hour
 	@$(PY) -m tests.bench.data $(OPTIONS)
 
+.PHONY: bench-gate
+bench-gate: setup ## The gate against bad models and honest ones, 20 seeds each; PART=predictions or packages
+	@$(PY) -m tests.bench.gate $(if $(PART),--part $(PART))
+
 .PHONY: bench-parity
 bench-parity: setup ## The predictor's answers on photographs against TensorFlow's
 	@$(PY) -m tests.bench.parity
@@ -96,10 +100,6 @@ bench-threads: setup ## How many threads the predictor should have on this machi
 .PHONY: bench-judgement
 bench-judgement: setup ## The judgement on made-up traffic: false alarms, what is found; PART=equal, …
 	@$(PY) -m tests.bench.judgement $(if $(PART),--part $(PART))
-
-.PHONY: bench-gate
-bench-gate: setup ## The gate against bad models and honest ones, 20 seeds each; PART=predictions or packages
-	@$(PY) -m tests.bench.gate $(if $(PART),--part $(PART))
 
 .PHONY: bench-training
 bench-training: setup ## A candidate on photographs: how good, how sure, how soon; some minutes

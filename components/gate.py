@@ -39,6 +39,8 @@ def gate(
     write_comparison(judged, trainings, Path(page.path))
     for name, verdict in judged.verdicts.items():
         print(f"{name} {'passed' if verdict.passed else 'refused'}: {'; '.join(verdict.reasons)}")
+        for warning in verdict.warnings:
+            print(f"{name}, a warning: {warning}")
     best = max(held.candidates, key=lambda one: (one.name == judged.chosen, one.figures.accuracy))
     figures.log_metric("accuracy", best.figures.accuracy)
     figures.log_metric("macro F1", best.figures.macro_f1)

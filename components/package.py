@@ -25,6 +25,7 @@ def package(
     folder = Path(chosen.path)
     record = TrainingRecord.read(folder / "training.json")
     judged = read_judgement(Path(judgement.path))
+    evaluation = judged.evaluations[judged.chosen]
     built = build_package(
         folder / "model",
         Path(package.path),
@@ -33,7 +34,8 @@ def package(
         size=record.size,
         data_digest=record.data_digest,
         code_version=record.versions["weathervane"],
-        metrics=metrics_to_package(judged.evaluations[judged.chosen]),
+        metrics=metrics_to_package(evaluation),
+        ood_threshold=evaluation.outliers and evaluation.outliers.threshold,
     )
     package.metadata["digest"] = built.digest
     Path(card.path).write_text(model_card(judged, record, built), encoding="utf-8")

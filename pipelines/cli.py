@@ -63,7 +63,7 @@ def run(
         str | None, typer.Option(help='For backbones: a file, or "imagenet" to download them.')
     ] = None,
     settings: Annotated[
-        Path | None, typer.Option(help="YAML with sections validation, split, train, gate.")
+        Path | None, typer.Option(help="YAML: sections validation, split, train, evaluation, gate.")
     ] = None,
     model: Annotated[str, typer.Option(help="The registered model.")] = "weather",
 ) -> None:

@@ -17,6 +17,7 @@ from pipelines.compile import BESIDE, TRAINING
 from weathervane import config
 from weathervane.data.sources import is_address
 from weathervane.errors import UsageError
+from weathervane.evaluation import slices
 from weathervane.evaluation.gate import Judgement
 from weathervane.evaluation.judgements import read_judgement
 from weathervane.registry.package import Description
@@ -85,7 +86,8 @@ def run_training(
         "settings": dict(settings or {}),
         "model": checked_name(model),
     }
-    config.from_mapping(config.PipelineSettings, arguments["settings"], "settings")
+    chosen = config.from_mapping(config.PipelineSettings, arguments["settings"], "settings")
+    slices.check(chosen.evaluation.slices)
     pages: dict[str, Path] = {}
 
     def keep_page(step: local.Step) -> None:

@@ -223,6 +223,9 @@ class EvaluationConfig:
             0 < self.false_positives < 1,
             f"false_positives must be above 0 and below 1, got {self.false_positives}",
         )
+        for name in ("disturbed", "explained"):
+            value = getattr(self, name)
+            _require(value >= 0, f"{name} must be at least 0, got {value}")
 
 
 # Every gate that there is, by the key that settings name it by; docs/gates.md tells what each

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from weathervane.registry.litert_graph import check_litert
+
 
 class LiteRtModel:
     """The model in a file: uint8 [n, size, size, 3] to float32 [n, classes], one by one.
@@ -17,9 +19,13 @@ class LiteRtModel:
     Args:
         path: a ``model.tflite`` of ours.
         threads: how many pictures are answered at the same time, each on one core.
+
+    Raises:
+        PackageError: when it has operations that are not known to be harmless.
     """
 
     def __init__(self, path: Path, threads: int = 1) -> None:
+        check_litert(path)
         from ai_edge_litert.interpreter import Interpreter
 
         self._interpreters: list[Any] = [

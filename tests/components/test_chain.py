@@ -159,6 +159,14 @@ def test_the_run_in_mlflow_has_settings_curves_and_figures(chain: Chain):
     assert record == (chain.path("candidate") / "training.json").read_bytes()
 
 
+def test_what_serves_answers_as_the_saved_model_on_every_test_picture(chain: Chain):
+    (measured,) = Contest.read(chain.path("contest")).candidates
+
+    assert measured.parity
+    assert measured.parity.largest_difference <= 1e-4
+    assert measured.parity.labels_differing == 0
+
+
 def test_without_a_champion_the_bounds_alone_decide(chain: Chain):
     judged = read_judgement(chain.path("judgement"))
 
@@ -175,6 +183,8 @@ def test_the_package_in_the_store_is_the_one_that_was_made(chain: Chain, tmp_pat
     assert found.size == PIXELS
     (measured,) = Contest.read(chain.path("contest")).candidates
     assert found.metrics["test_accuracy"] == pytest.approx(measured.figures.accuracy, abs=1e-4)
+    assert measured.outliers
+    assert found.ood_threshold == measured.outliers.threshold
 
 
 def test_the_package_has_a_card_beside_it(chain: Chain):
@@ -231,7 +241,7 @@ def test_a_champion_of_another_size_answers_the_same_pictures(chain: Chain, tmp_
     )
     evaluate.python_func(
         data=data,
-        settings=SETTINGS,
+        settings={"evaluation": {"disturbed": 0, "explained": 0}},
         model="weather",
         manifest=chain.artifacts["manifest"],
         dataset=dataset,

@@ -14,7 +14,7 @@ from weathervane.config import EvaluationConfig, GateConfig
 from weathervane.data.manifest import Manifest
 from weathervane.data.prepare import Dataset
 from weathervane.evaluation.contest import hold_contest
-from weathervane.evaluation.gate import Verdict, judge
+from weathervane.evaluation.gate import judge
 from weathervane.registry.packaging import build_package
 from weathervane.registry.spoil import slow_down
 from weathervane.saved_model import SIGNATURE
@@ -94,12 +94,9 @@ def spoilt(candidate: Path, spoil: Callable[[Path, Path], None], out: Path) -> P
     return out
 
 
-def verdict(candidate: Path, dataset: Dataset, manifest: Manifest) -> Verdict:
-    """What the pipeline's steps say of a candidate."""
+def refusals(
+    candidate: Path, dataset: Dataset, manifest: Manifest, config: GateConfig = CONFIG
+) -> list[str]:
+    """The gates that refuse a candidate, by the steps of the pipeline."""
     held = hold_contest({"cnn": candidate}, None, dataset, manifest=manifest, data="", config=_LOOK)
-    return judge(held.candidates[0], None, CONFIG)
-
-
-def refusals(candidate: Path, dataset: Dataset, manifest: Manifest) -> list[str]:
-    """The gates that refuse a candidate."""
-    return [gate.key for gate in verdict(candidate, dataset, manifest).gates if gate.refused]
+    return [gate.key for gate in judge(held.candidates[0], None, config).gates if gate.refused]

@@ -66,7 +66,11 @@ def result(place: Place, said: list[str]) -> PipelineResult:
         folder=place.folder / "runs",
         environment=place.environment,
         image_size=48,
-        settings={"train": {"epochs": 3}, "gate": OPEN_GATE},
+        settings={
+            "train": {"epochs": 3},
+            "evaluation": {"disturbed": 20, "explained": 2},
+            "gate": OPEN_GATE,
+        },
         progress=said.append,
     )
 
@@ -190,6 +194,8 @@ def test_pictures_that_cannot_be_used_end_the_command_with_3_and_a_report(place:
         ({"weights": "absent.h5"}, "no file of weights absent.h5"),
         ({"model": "Mein Wetter"}, "got 'Mein Wetter'"),
         ({"settings": {"trian": {}}}, "settings: trian"),
+        ({"settings": {"evaluation": {"slices": ["colour"]}}}, "no slice by 'colour'"),
+        ({"settings": {"gate": {"advisory": ["latncy"]}}}, "advisory names latncy"),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_runs(

@@ -7,7 +7,6 @@ and its JSON. A champion that sees pictures at another size gets the same origin
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -18,12 +17,12 @@ from weathervane.data.manifest import Manifest
 from weathervane.data.prepare import Dataset, prepare
 from weathervane.data.sources import local_folder
 from weathervane.errors import DataError
-from weathervane.evaluation.evaluate import Answer, evaluate
+from weathervane.evaluation.evaluate import evaluate
 from weathervane.evaluation.evaluation import Evaluation, Origin, Share
-from weathervane.evaluation.metrics import settle
 from weathervane.evaluation.slices import Slices, cut
 from weathervane.registry.package import Package
 from weathervane.registry.packaging import convert
+from weathervane.registry.saved_model_graph import check_saved_model
 from weathervane.training.record import TrainingRecord
 
 
@@ -103,8 +102,7 @@ def hold_contest(
     with tempfile.TemporaryDirectory() as scratch:
         if champion.size != dataset.size:
             folder = local_folder(data, Path(scratch, "pictures"))
-            seen = Manifest((*rows, *manifest.split("validation")))
-            resized = prepare(seen, folder, champion.size, Path(scratch, "dataset"))
+            resized = prepare(Manifest(rows), folder, champion.size, Path(scratch, "dataset"))
             # The same pictures of the same data, so that the two may be compared.
             dataset = replace(resized, data_digest=dataset.data_digest)
         ours = evaluate(
@@ -131,6 +129,16 @@ def _candidate(
     config: EvaluationConfig,
 ) -> Evaluation:
     record = TrainingRecord.read(folder / "training.json")
+
+    def origin(share: Callable[[str], Share]) -> Origin:
+        return Origin(
+            leaked=leaked(manifest),
+            trained_accuracy=record.curves.validation_accuracy[record.best_epoch - 1],
+            exported_accuracy=share("validation").accuracy,
+            unseen=share("probe"),
+        )
+
+    check_saved_model(folder / "model")  # the converter loads it
     with tempfile.TemporaryDirectory() as scratch:
         # As it will be served: the package is made of the one that is chosen, after the gate.
         litert = Path(scratch, "model.tflite")
@@ -142,24 +150,8 @@ def _candidate(
             litert=litert,
             slices=slices,
             config=config,
-            origin=partial(_origin, record, dataset, manifest),
+            origin=origin,
         )
-
-
-def _origin(record: TrainingRecord, dataset: Dataset, manifest: Manifest, answer: Answer) -> Origin:
-    def share(split: str) -> Share:
-        pictures, labels = dataset.arrays(split)
-        if not len(labels):
-            return Share(right=0, pictures=0)
-        right = settle(answer(pictures)).argmax(axis=1) == labels
-        return Share(right=int(right.sum()), pictures=len(labels))
-
-    return Origin(
-        leaked=leaked(manifest),
-        trained_accuracy=record.curves.validation_accuracy[record.best_epoch - 1],
-        exported_accuracy=share("validation").accuracy,
-        unseen=share("probe"),
-    )
 
 
 def leaked(manifest: Manifest) -> int:

@@ -7,7 +7,7 @@ SavedModel for its figures, the engine that serves for everything that is about 
 import os
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from weathervane.config import EvaluationConfig
 from weathervane.data.prepare import Dataset
 from weathervane.errors import DataError, PackageError
 from weathervane.evaluation.disturbances import DISTURBANCES
-from weathervane.evaluation.evaluation import Evaluation, Origin, Parity
+from weathervane.evaluation.evaluation import Evaluation, Origin, Parity, Share
 from weathervane.evaluation.explain import explain
 from weathervane.evaluation.metrics import measure, settle
 from weathervane.evaluation.outliers import OutlierFigures, outlier_figures
@@ -42,7 +42,7 @@ def evaluate(
     temperature: float = 1.0,
     slices: Slices | None = None,
     config: EvaluationConfig | None = None,
-    origin: Callable[[Answer], Origin] | None = None,
+    origin: Callable[[Callable[[str], Share]], Origin] | None = None,
 ) -> Evaluation:
     """Let a model answer the test pictures.
 
@@ -54,7 +54,8 @@ def evaluate(
         temperature: what the package divides logits by.
         slices: places of the test pictures, by name.
         config: how closely to look.
-        origin: finds out where it comes from, with the help of its answers.
+        origin: finds out where it comes from, when it is told how many pictures of a split the
+            model finds.
 
     Raises:
         PackageError: when it is no SavedModel of ours, or has another number of classes.
@@ -76,7 +77,18 @@ def evaluate(
         figures = measure(labels, probabilities, dataset.classes)
     except ValueError as error:
         raise PackageError(f"{name} cannot be judged on this data: {error}") from error
-    answers = served(pictures) if litert else probabilities
+
+    @cache
+    def told(split: str) -> NDArray[np.float32]:
+        if split == "test" and not litert:
+            return probabilities
+        asked = dataset.arrays(split)[0]
+        return served(asked) if len(asked) else np.zeros((0, classify.classes), np.float32)
+
+    def share(split: str) -> Share:
+        right = settle(told(split)).argmax(axis=1) == dataset.arrays(split)[1]
+        return Share(right=int(right.sum()), pictures=len(right))
+
     p50, p95 = _latency(single, pictures)
     return Evaluation(
         name=name,
@@ -87,11 +99,11 @@ def evaluate(
         latency_p50_seconds=p50,
         latency_p95_seconds=p95,
         size_mebibytes=_size(model, litert),
-        parity=parity(probabilities, answers) if litert else None,
-        origin=origin(served) if origin else None,
+        parity=parity(probabilities, told("test")) if litert else None,
+        origin=origin(share) if origin else None,
         slices=slices or {},
-        robustness=_robustness(served, pictures, labels, config.disturbed),
-        outliers=_outliers(served, dataset, answers, config.false_positives),
+        robustness=_robustness(served, told("test"), pictures, labels, config.disturbed),
+        outliers=_outliers(told("validation"), told("test"), config.false_positives),
         explanations=explain(
             classify,
             pictures,
@@ -156,7 +168,11 @@ def _size(folder: Path, litert: Path | None) -> float:
 
 
 def _robustness(
-    answer: Answer, pictures: Pictures, labels: NDArray[np.int64], number: int
+    answer: Answer,
+    told: NDArray[np.float32],
+    pictures: Pictures,
+    labels: NDArray[np.int64],
+    number: int,
 ) -> dict[str, float]:
     if not number:
         return {}
@@ -164,19 +180,18 @@ def _robustness(
     places = np.unique(np.linspace(0, len(labels) - 1, number).astype(int))
     some, wanted = np.ascontiguousarray(pictures[places]), labels[places]
 
-    def accuracy(of: Pictures) -> float:
-        return float((settle(answer(of)).argmax(axis=1) == wanted).mean())
+    def accuracy(answers: NDArray[np.float32]) -> float:
+        return float((settle(answers).argmax(axis=1) == wanted).mean())
 
-    return {"none": accuracy(some)} | {
-        name: accuracy(disturb(some)) for name, disturb in DISTURBANCES.items()
+    return {"none": accuracy(told[places])} | {
+        name: accuracy(answer(disturb(some))) for name, disturb in DISTURBANCES.items()
     }
 
 
 def _outliers(
-    answer: Answer, dataset: Dataset, answers: NDArray[np.float32], false_positives: float
+    validation: NDArray[np.float32], test: NDArray[np.float32], false_positives: float
 ) -> OutlierFigures | None:
-    validation, _ = dataset.arrays("validation")
     if not len(validation):
         return None
-    confidence = [settle(each).max(axis=1) for each in (answer(validation), answers)]
+    confidence = [settle(answers).max(axis=1) for answers in (validation, test)]
     return outlier_figures(*confidence, false_positives=false_positives)

@@ -122,10 +122,11 @@ def _absolute(candidate: Evaluation, config: GateConfig) -> Iterator[Gate]:
     )
     yield at_most("size", "size, MiB", candidate.size_mebibytes, config.max_package_mebibytes)
     if candidate.robustness:
-        name = min(candidate.robustness, key=candidate.robustness.__getitem__)
+        disturbed = {name: share for name, share in candidate.robustness.items() if name != "none"}
+        name = min(disturbed, key=disturbed.__getitem__)
         yield at_most(
             "robustness",
             f"accuracy lost to the worst disturbance, {name}",
-            candidate.robustness["none"] - candidate.robustness[name],
+            candidate.robustness["none"] - disturbed[name],
             config.max_robustness_loss,
         )

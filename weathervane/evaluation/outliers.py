@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 
 from weathervane.evaluation.roc import area
 
+_DECIMALS = 4
+
 
 @dataclass(frozen=True, kw_only=True)
 class OutlierFigures:
@@ -37,7 +39,9 @@ def threshold_at(familiar: ArrayLike, false_positives: float) -> float:
     Fitted on pictures that the model was not trained on, it flags the same share of new familiar
     ones, up to chance.
     """
-    return float(np.quantile(np.asarray(familiar, np.float64), false_positives, method="lower"))
+    score = np.quantile(np.asarray(familiar, np.float64), false_positives, method="lower")
+    # A package carries it, whose digest must not depend on the order of sums.
+    return round(float(score), _DECIMALS)
 
 
 def outlier_figures(

@@ -68,7 +68,7 @@ def _macro_f1(candidate: Evaluation, champion: Evaluation, config: GateConfig) -
     )
     between = (
         f"{lost.loss:.3f} of macro F1 lost against the champion's {champion.figures.macro_f1:.3f}, "
-        f"with {1 - 2 * config.significance:.0%} confidence between {lost.low:.3f} and "
+        f"with {100 - 200 * config.significance:g} % confidence between {lost.low:.3f} and "
         f"{lost.high:.3f}"
     )
     bound = config.max_macro_f1_loss

@@ -5,7 +5,7 @@ in each slice, by its name.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 
 import cv2
@@ -39,6 +39,7 @@ def cut(
     Raises:
         UsageError: naming a property that there is not.
     """
+    check(by)
     slices: dict[str, tuple[int, ...]] = {}
     for name in by:
         values = _values(name, pictures, rows)
@@ -49,25 +50,36 @@ def cut(
     return slices
 
 
+def check(by: Sequence[str]) -> None:
+    """Refuse properties that there are not, before anything is trained.
+
+    Raises:
+        UsageError: naming the property.
+    """
+    columns = [each.name for each in fields(Row)]
+    for name in by:
+        if name not in (*_OF_PIXELS, "size", *columns):
+            raise UsageError(
+                f"there is no slice by {name!r}; there are {', '.join(_OF_PIXELS)}, size and the "
+                f"manifest's {', '.join(columns)}"
+            )
+
+
 def _values(
     name: str, pictures: NDArray[np.uint8], rows: Sequence[Row]
 ) -> Sequence[str] | Sequence[float]:
-    columns = [each.name for each in fields(Row)]
-    match name:
-        case "brightness":
-            return [float(_grey(one).mean()) for one in pictures]
-        case "sharpness":
-            return [float(cv2.Laplacian(_grey(one), cv2.CV_64F).var()) for one in pictures]
-        case "size":
-            return [row.width * row.height for row in rows]
-        case _ if name in columns:
-            values = [getattr(row, name) for row in rows]
-            return values if isinstance(values[0], int | float) else list(map(str, values))
-        case _:
-            raise UsageError(
-                f"there is no slice by {name!r}; there are brightness, sharpness, size and the "
-                f"manifest's {', '.join(columns)}"
-            )
+    if name in _OF_PIXELS:
+        return [_OF_PIXELS[name](_grey(one)) for one in pictures]
+    if name == "size":
+        return [row.width * row.height for row in rows]
+    values = [getattr(row, name) for row in rows]
+    return values if isinstance(values[0], int | float) else list(map(str, values))
+
+
+_OF_PIXELS: Mapping[str, Callable[[NDArray[np.uint8]], float]] = {
+    "brightness": lambda grey: float(grey.mean()),
+    "sharpness": lambda grey: float(cv2.Laplacian(grey, cv2.CV_64F).var()),
+}
 
 
 def _grey(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

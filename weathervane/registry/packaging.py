@@ -22,7 +22,6 @@ from weathervane.data.scenes import WEATHERS, render
 from weathervane.errors import PackageError
 from weathervane.folders import new_folder
 from weathervane.litert_model import LiteRtModel
-from weathervane.registry.litert_graph import check_litert
 from weathervane.registry.package import (
     GOLDEN,
     GOLDEN_LIST,
@@ -97,6 +96,7 @@ def build_package(
     data_digest: str,
     code_version: str,
     metrics: Mapping[str, float] | None = None,
+    ood_threshold: float | None = None,
     litert: bool = True,
 ) -> Package:
     """Package a SavedModel (uint8 [n, size, size, 3] to probabilities [n, classes]) as ``out``.
@@ -110,6 +110,7 @@ def build_package(
         data_digest: of the manifest that the model was trained on.
         code_version: of the code that trained it.
         metrics: how it did on the test pictures, by name.
+        ood_threshold: the confidence below which a picture is unlike those of training.
         litert: whether to bring the model for LiteRT too. Without it the package is served by the
             larger predictor image that has TensorFlow.
 
@@ -127,6 +128,7 @@ def build_package(
         data_digest=data_digest,
         code_version=code_version,
         metrics=dict(metrics or {}),
+        ood_threshold=ood_threshold,
     )
     reference = SavedModel(saved_model)
     if (reference.size, reference.classes) != (size, len(description.labels)):
@@ -138,11 +140,10 @@ def build_package(
         _copy(saved_model, folder)
         if litert:
             _write(folder / LITERT_MODEL, convert(folder))
-            check_litert(folder / LITERT_MODEL)
+            engine = LiteRtModel(folder / LITERT_MODEL)
         _write_golden(folder, _choose(_candidates(reference, size)))
         package = seal(folder, description)
         if litert:
-            engine = LiteRtModel(folder / LITERT_MODEL)
             package.check_golden(lambda picture: engine(images.load(picture, size)[None])[0])
     return replace(package, folder=out)
 

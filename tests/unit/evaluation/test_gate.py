@@ -174,7 +174,7 @@ def test_few_pictures_show_neither_a_loss_nor_that_there_is_none():
 
     assert verdict.passed
     (warning,) = verdict.warnings
-    assert re.search(r"with 98% confidence between -0\.\d+ and 0\.\d+", warning)
+    assert re.search(r"with 98 % confidence between -0\.\d+ and 0\.\d+", warning)
     assert refused(GOOD, champion, strict) == ["macro_f1_shown"]
 
 
@@ -193,6 +193,17 @@ def test_a_candidate_slower_than_the_champion_is_told_and_passes():
     assert judge(slow, GOOD, CONFIG).warnings == (
         "latency p50 is 3.00 times the champion's, at most 2 allowed",
     )
+
+
+def test_the_worst_disturbance_is_told_and_passes():
+    """Settings may let it block."""
+    frail = replace(GOOD, robustness={"none": 0.9, "noise": 0.5, "blur": 0.8})
+    strict = replace(CONFIG, advisory=())
+
+    assert judge(frail, None, CONFIG).warnings == (
+        "accuracy lost to the worst disturbance, noise is 0.400, at most 0.3 allowed",
+    )
+    assert refused(frail, config=strict) == ["robustness"]
 
 
 def test_every_gate_has_the_key_that_settings_know_it_by():
