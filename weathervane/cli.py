@@ -18,6 +18,7 @@ from weathervane.errors import ExitCode, WeathervaneError
 from weathervane.local import commands as local_commands
 from weathervane.predict import predict
 from weathervane.rollout import commands as rollout_commands
+from weathervane.training.commands import tune
 
 app = typer.Typer(
     name="weathervane",
@@ -30,6 +31,7 @@ app.add_typer(local_commands.app, name="local")
 app.add_typer(rollout_commands.app, name="rollout")
 app.command()(predict)
 app.command()(doctor)
+app.command()(tune)
 
 
 def _join_extras() -> None:

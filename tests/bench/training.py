@@ -2,7 +2,8 @@
 
 On the pictures below ``WEATHER_PHOTOS`` with the backbone of ``WEATHER_WEIGHTS``: five fixed seeds
 of stratified splits, near duplicates together, a candidate for each; the first is also evaluated,
-packaged and served as a pipeline does it. The pictures of ``ood`` are read once, after everything has been fitted.
+packaged and served as a pipeline does it. The pictures of ``ood`` are read once, after everything
+has been fitted.
 """
 
 import os

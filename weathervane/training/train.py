@@ -54,7 +54,7 @@ def train(
     config = _checked(config, progress)
     with new_folder(out) as folder:
         started = time.monotonic()
-        weights, versions = _describe_weights(config.weights), _versions()
+        weights, versions = describe_weights(config.weights), _versions()
         learned = learn(
             dataset,
             config,
@@ -123,7 +123,12 @@ def _digest(
     return hashlib.sha256(json.dumps(determining, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _describe_weights(weights: str | None) -> str:
+def describe_weights(weights: str | None) -> str:
+    """What weights are, whatever their file is called: "none", "imagenet", or "sha256:…".
+
+    Raises:
+        UsageError: when the file cannot be read.
+    """
     if weights is None or weights == IMAGENET:
         return weights or "none"
     try:
