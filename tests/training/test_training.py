@@ -14,6 +14,9 @@ from weathervane.evaluation.evaluate import evaluate
 from weathervane.saved_model import SavedModel
 from weathervane.training.architectures import ARCHITECTURES
 from weathervane.training.cache import Cache
+from weathervane.training.confidence import fit_confidence
+from weathervane.training.features import shallow_features
+from weathervane.training.head import Linear, softmax
 from weathervane.training.record import TrainingRecord
 from weathervane.training.train import train
 
@@ -169,6 +172,30 @@ def test_the_last_layers_learn_on_from_the_head_without_computing_features_again
     assert (told == labels).mean() == pytest.approx(
         longer.curves.validation_accuracy[longer.best_epoch - 1]
     )
+
+
+def test_the_graph_is_as_sure_as_was_fitted():
+    import keras
+
+    random = np.random.default_rng(0)
+    features = random.normal(0, 1, (60, 1, 6)).astype(np.float32)
+    labels = random.integers(0, 3, 60)
+    head = Linear(random.normal(0, 2, (6, 3)).astype(np.float32), np.zeros(3, np.float32))
+    fitted = fit_confidence(head, (features, labels), (features, labels), shallow=2)
+    given = keras.Input((6,))
+
+    told = keras.Model(given, fitted.join(head, given))(4 * features[:, 0]).numpy()
+
+    logits = head(4 * features[:, 0]) / fitted.temperatures(4 * features[:, 0])[:, None]
+    assert told == pytest.approx(softmax(logits), abs=1e-5)
+    assert len(set(np.round(fitted.temperatures(4 * features[:, 0]), 6))) > 10
+
+
+def test_the_shallower_half_of_a_backbones_maps_comes_first(backbone_weights: Path):
+    network = ARCHITECTURES["mobilenetv2"].features(SIZE, str(backbone_weights))
+
+    assert shallow_features(network) == 144 + 192
+    assert shallow_features(ARCHITECTURES["cnn"].features(SIZE, None)) == 0
 
 
 def test_weights_of_another_network_are_refused(

@@ -51,6 +51,14 @@ def backbone_digest(backbone: "keras.Model") -> str:
     return digest.hexdigest()[:32]
 
 
+def shallow_features(backbone: "keras.Model") -> int:
+    """How many of the features, the first ones, come from the shallower half of several maps."""
+    from keras import layers
+
+    maps = [one for one in leaf_layers(backbone) if isinstance(one, layers.GlobalAveragePooling2D)]
+    return sum(one.output.shape[1] for one in maps[: len(maps) // 2])
+
+
 def leaf_layers(model: "keras.Model") -> Iterator[Any]:
     """The layers of ``model`` from input to output, those of models within it in their place."""
     for layer in model.layers:

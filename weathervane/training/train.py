@@ -20,6 +20,7 @@ from weathervane.training.architectures.backbone import IMAGENET
 from weathervane.training.cache import Cache
 from weathervane.training.confidence import fit_confidence
 from weathervane.training.export import export
+from weathervane.training.features import shallow_features
 from weathervane.training.learn import Learned, learn
 from weathervane.training.record import TrainingRecord
 
@@ -102,12 +103,13 @@ def _classifier(learned: Learned, dataset: Dataset) -> "keras.Model":
     """Pictures to probabilities that are as sure as they may be."""
     import keras
 
+    network = learned.network
     confidence = fit_confidence(
         learned.head,
         (learned.training, dataset.arrays("train")[1]),
         (learned.validation, dataset.arrays("validation")[1]),
+        shallow=shallow_features(network),
     )
-    network = learned.network
     return keras.Model(network.input, confidence.join(learned.head, network.output))
 
 
