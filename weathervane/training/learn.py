@@ -112,7 +112,8 @@ def frozen_features(
 ) -> tuple[tuple[Features, NDArray[np.int64]], tuple[Features, NDArray[np.int64]]]:
     """Features and labels of the splits train and validation, as `train_head` takes them."""
     splits = [(dataset.arrays(name), dataset.digests(name)) for name in ("train", "validation")]
-    pictures = np.concatenate([pictures for (pictures, _), _ in splits])
+    # One by one, as they are mapped from the disk.
+    pictures = [picture for (pictures, _), _ in splits for picture in pictures]
     digests = [digest for _, digests in splits for digest in digests]
     features = compute(network, pictures, digests, cache=cache, progress=progress)
     (_, learned), (_, checked) = splits[0][0], splits[1][0]

@@ -9,7 +9,7 @@ import pytest
 from weathervane.config import TrainConfig
 from weathervane.data.prepare import Dataset
 from weathervane.errors import UsageError
-from weathervane.training import tuning
+from weathervane.training import commands, tuning
 from weathervane.training.study import write_study
 from weathervane.training.tuning import Budget, tune
 
@@ -111,3 +111,8 @@ def test_a_database_that_cannot_be_used_is_named(storage: str, says: str):
 def test_a_budget_has_an_end(wrong):
     with pytest.raises(UsageError, match=r"no end|above 0"):
         Budget(**wrong)
+
+
+def test_the_command_is_refused_before_it_reads_a_picture(tmp_path: Path):
+    with pytest.raises(UsageError, match="no end"):
+        commands.tune(str(tmp_path / "absent"), study="one")
