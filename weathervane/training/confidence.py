@@ -30,9 +30,9 @@ Floats = NDArray[np.float64]
 _RIDGE = 1.0
 # A distance is counted from the median of the validation pictures, in steps to their 90th
 # percentile. A step of both together multiplies the temperature by e to the power of this …
-_SLOPE = 1.0
+_SLOPE = 0.7
 # … within these bounds: what a model says of drawings must still be a decision.
-_LEAST_STEPS, _MOST_STEPS = -1.0, 2.0
+_LEAST_STEPS, _MOST_STEPS = -1.0, 3.0
 _TEMPERATURES = np.geomspace(0.05, 50, 400)
 
 
