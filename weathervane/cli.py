@@ -19,6 +19,7 @@ from weathervane.evaluation.commands import cross_validate
 from weathervane.local import commands as local_commands
 from weathervane.predict import predict
 from weathervane.rollout import commands as rollout_commands
+from weathervane.training.commands import tune
 
 app = typer.Typer(
     name="weathervane",
@@ -32,6 +33,7 @@ app.add_typer(rollout_commands.app, name="rollout")
 app.command()(predict)
 app.command()(doctor)
 app.command()(cross_validate)
+app.command()(tune)
 
 
 def _join_extras() -> None:

@@ -71,6 +71,7 @@ def chain(
     returned: dict[str, Any] = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
+        patch.setenv("WEATHERVANE_STATE", str(folder / "state"))
         for name, value in store.config.as_environment().items():
             patch.setenv(name, value)
         validate.python_func(
@@ -214,6 +215,9 @@ def test_the_version_is_the_challenger_and_knows_where_it_comes_from(chain: Chai
     )
     assert chain.registry.alias("weather", CHAMPION) is None
     assert version.run_id == chain.returned["runs"]["cnn"]
+    run = chain.registry._client.get_run(version.run_id)
+    assert run.data.tags["package_digest"] == chain.returned["digest"]
+    assert run.data.tags["data_digest"] == version.tags["data_digest"]
     assert version.tags["data_digest"] == chain.artifacts["dataset"].metadata["data_digest"]
 
 

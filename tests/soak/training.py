@@ -31,7 +31,7 @@ from weathervane.data.manifest import build
 from weathervane.data.prepare import Dataset, prepare
 from weathervane.data.scenes import write_sample
 from weathervane.data.validation import validate
-from weathervane.errors import StoreError
+from weathervane.errors import StoreError, WeathervaneError
 from weathervane.local.platform import Platform
 from weathervane.registry.package import DESCRIPTION, read_package
 from weathervane.registry.store import Store, package_key
@@ -198,10 +198,14 @@ def run(rounds: int, seed: int) -> list[Figure]:
                 killed += first.poll() is None
                 first.kill()
                 first.wait()
-                before = trial.digest()
-                if before:
-                    trial.stored(way, before)
-                whole += 1
+                before = None
+                try:
+                    before = trial.digest()
+                    if before:
+                        trial.stored(way, before)
+                    whole += 1
+                except WeathervaneError as error:
+                    print(f"round {number}: not whole after the kill: {error}")
                 code = trial.begin(way).wait()
                 ended = trial.outcome(way)
                 same = code == 0 and ended.same_figures(wanted)

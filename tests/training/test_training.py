@@ -7,11 +7,16 @@ import numpy as np
 import pytest
 
 from tests.training.conftest import CLASSES, CONFIG, SIZE
+from weathervane.config import TrainConfig
 from weathervane.data.prepare import Dataset
 from weathervane.errors import UsageError
 from weathervane.evaluation.evaluate import evaluate
 from weathervane.saved_model import SavedModel
 from weathervane.training.architectures import ARCHITECTURES
+from weathervane.training.cache import Cache
+from weathervane.training.confidence import fit_confidence
+from weathervane.training.features import shallow_features
+from weathervane.training.head import Linear, softmax
 from weathervane.training.record import TrainingRecord
 from weathervane.training.train import train
 
@@ -105,31 +110,92 @@ def test_training_ends_when_the_validation_loss_does_not_fall(dataset: Dataset, 
     assert len(record.curves.loss) < 9
 
 
-def test_an_interrupted_training_leaves_nothing(dataset: Dataset, tmp_path: Path):
+def test_an_interrupted_training_leaves_nothing_and_goes_on_where_it_was(
+    dataset: Dataset, candidate: Path, record: TrainingRecord, tmp_path: Path
+):
+    cache, lines = Cache.at(tmp_path / "cache"), []
+
     def interrupt(line: str) -> None:
-        raise KeyboardInterrupt
+        if "epoch 2" in line:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(dataset, CONFIG, tmp_path / "out", interrupt)
+        train(dataset, CONFIG, tmp_path / "out", interrupt, cache=cache)
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]
+    again = train(dataset, CONFIG, tmp_path / "out", lines.append, cache=cache)
 
-    assert list(tmp_path.iterdir()) == []
+    assert [line.split(":")[0] for line in lines] == [f"cnn epoch 3/{CONFIG.epochs}"]
+    assert again.curves == record.curves
+    pictures, _ = dataset.arrays("test")
+    first, second = SavedModel(candidate / "model"), SavedModel(tmp_path / "out" / "model")
+    assert np.array_equal(first(pictures), second(pictures))
 
 
-def test_a_backbone_with_weights_is_left_as_it_is_and_gets_a_head(
-    dataset: Dataset, backbone_weights: Path, tmp_path: Path
-):
-    lines: list[str] = []
+@pytest.fixture(scope="module")
+def headed(
+    dataset: Dataset, backbone_weights: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[TrainConfig, TrainingRecord, Path, Cache, list[str]]:
+    """A head on a backbone, and the cache of its features."""
+    folder = tmp_path_factory.mktemp("headed")
     config = replace(CONFIG, architecture="mobilenetv2", weights=str(backbone_weights))
+    cache, lines = Cache.at(folder / "cache"), []
+    record = train(dataset, config, folder / "out", lines.append, cache=cache)
+    return config, record, folder / "out", cache, lines
 
-    record = train(dataset, config, tmp_path / "out", lines.append)
+
+def test_a_backbone_with_weights_is_left_as_it_is_and_gets_a_head(dataset: Dataset, headed):
+    _, record, out, _, lines = headed
 
     assert record.weights.startswith("sha256:")
     assert any("features" in line for line in lines)
-    # The head was trained on standardised features; the exported model knows nothing of them.
+    # The head was trained on standardised features that LiteRT computed; the exported model
+    # knows nothing of either.
     pictures, labels = dataset.arrays("validation")
-    told = SavedModel(tmp_path / "out" / "model")(pictures).argmax(axis=1)
+    told = SavedModel(out / "model")(pictures).argmax(axis=1)
     expected = record.curves.validation_accuracy[record.best_epoch - 1]
     assert (told == labels).mean() == pytest.approx(expected)
+
+
+def test_the_last_layers_learn_on_from_the_head_without_computing_features_again(
+    dataset: Dataset, headed, tmp_path: Path
+):
+    config, _, _, cache, _ = headed
+    lines: list[str] = []
+    top = replace(config, unfrozen_layers=2, epochs=2)
+
+    longer = train(dataset, top, tmp_path / "out", lines.append, cache=cache)
+
+    assert not any("features" in line for line in lines)
+    assert len(longer.curves.loss) == 4
+    pictures, labels = dataset.arrays("validation")
+    told = SavedModel(tmp_path / "out" / "model")(pictures).argmax(axis=1)
+    assert (told == labels).mean() == pytest.approx(
+        longer.curves.validation_accuracy[longer.best_epoch - 1]
+    )
+
+
+def test_the_graph_is_as_sure_as_was_fitted():
+    import keras
+
+    random = np.random.default_rng(0)
+    features = random.normal(0, 1, (60, 1, 6)).astype(np.float32)
+    labels = random.integers(0, 3, 60)
+    head = Linear(random.normal(0, 2, (6, 3)).astype(np.float32), np.zeros(3, np.float32))
+    fitted = fit_confidence(head, (features, labels), (features, labels), shallow=2)
+    given = keras.Input((6,))
+
+    told = keras.Model(given, fitted.join(head, given))(4 * features[:, 0]).numpy()
+
+    logits = head(4 * features[:, 0]) / fitted.temperatures(4 * features[:, 0])[:, None]
+    assert told == pytest.approx(softmax(logits), abs=1e-5)
+    assert len(set(np.round(fitted.temperatures(4 * features[:, 0]), 6))) > 10
+
+
+def test_the_shallower_half_of_a_backbones_maps_comes_first(backbone_weights: Path):
+    network = ARCHITECTURES["mobilenetv2"].features(SIZE, str(backbone_weights))
+
+    assert shallow_features(network) == 144 + 192
+    assert shallow_features(ARCHITECTURES["cnn"].features(SIZE, None)) == 0
 
 
 def test_weights_of_another_network_are_refused(

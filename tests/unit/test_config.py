@@ -2,7 +2,7 @@
 
 import pytest
 
-from weathervane.config import replicas, whole_numbers
+from weathervane.config import TrainConfig, from_mapping, replicas, whole_numbers
 from weathervane.errors import UsageError
 
 
@@ -23,3 +23,20 @@ def test_whole_numbers_that_came_as_fractions_are_whole_again():
     assert repr(whole_numbers(came)) == repr(
         {"steps": [10, {"weight": 50, "pause": True}], "max_error_rate": 0.01, "name": "a"}
     )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"patience": 0}, "patience must be at least 1, got 0"),
+        ({"unfrozen_learning_rate": 0}, "unfrozen_learning_rate must be above 0, got 0"),
+        ({"head_penalty": -1}, "head_penalty must be at least 0, got -1"),
+        ({"label_smoothing": 1.0}, "label_smoothing must be from 0 to below 1, got 1.0"),
+        ({"balance": "luck"}, "balance: .*'weights', 'sampling' or 'none'.*got 'luck'"),
+        ({"schedule": "linear"}, "schedule: .*'cosine' or 'constant'.*got 'linear'"),
+    ],
+)
+def test_a_training_is_refused_by_the_setting_that_is_wrong(wrong, says: str):
+    with pytest.raises(UsageError, match=says):
+        from_mapping(TrainConfig, wrong, "train")

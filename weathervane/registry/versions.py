@@ -137,7 +137,7 @@ class Registry:
             digest: the package's; the same digest always gives the same version.
             uri: where the package lies in the store.
             tags: such as ``data_digest`` and figures; those of an existing version are set anew.
-            run_id: the run that trained it.
+            run_id: the run that trained it; it is told the digest.
 
         Returns:
             The version's number.
@@ -160,6 +160,8 @@ class Registry:
                 self._client.delete_model_version(model, str(version))
             for key, value in (tags or {}).items():
                 self._client.set_model_version_tag(model, str(first), key, value)
+            if run_id:
+                self._client.set_tag(run_id, "package_digest", digest)
         return first
 
     def set_alias(self, model: str, alias: str, digest: str) -> None:

@@ -86,7 +86,7 @@ class Course:
             return Course()
         state, weights = _state(model), model.get_weights()
         try:
-            with np.load(path) as kept:
+            with path.open("rb") as file, np.load(file) as kept:
                 course = Course(**{name: kept[name].tolist() for name in _FIGURES})
                 course.best = [kept[f"best {number}"] for number in range(len(weights))]
                 now = [kept[f"now {number}"] for number in range(len(state))]

@@ -24,9 +24,10 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from weathervane.data.files import write_whole
-from weathervane.data.images import PREPROCESSING
+from weathervane.data.images import PREPROCESSING, Picture
 from weathervane.registry.packaging import convert
-from weathervane.training.augmentation import Pictures, mirrored
+from weathervane.training.architectures.backbone import AVERAGE
+from weathervane.training.augmentation import mirrored
 from weathervane.training.cache import Cache
 from weathervane.training.export import export
 
@@ -51,6 +52,12 @@ def backbone_digest(backbone: "keras.Model") -> str:
     return digest.hexdigest()[:32]
 
 
+def shallow_features(backbone: "keras.Model") -> int:
+    """How many of the features, the first ones, come from the shallower half of several maps."""
+    maps = [one for one in leaf_layers(backbone) if one.name.startswith(AVERAGE)]
+    return sum(one.output.shape[1] for one in maps[: len(maps) // 2])
+
+
 def leaf_layers(model: "keras.Model") -> Iterator[Any]:
     """The layers of ``model`` from input to output, those of models within it in their place."""
     for layer in model.layers:
@@ -62,7 +69,7 @@ def leaf_layers(model: "keras.Model") -> Iterator[Any]:
 
 def compute(
     backbone: "keras.Model",
-    pictures: Pictures,
+    pictures: Sequence[Picture],
     digests: Sequence[str],
     *,
     cache: Cache,
@@ -72,7 +79,7 @@ def compute(
 
     Args:
         backbone: uint8 [n, size, size, 3] to float32 [n, features].
-        pictures: uint8 [n, size, size, 3].
+        pictures: uint8 [size, size, 3] each.
         digests: sha256 of each picture's file, hex; what is known under it is not computed.
         cache: where features are looked for, and kept as they come: whoever is killed loses
             the pictures that are in work.
@@ -121,7 +128,7 @@ class _Known:
 
 
 def _extract(
-    backbone: "keras.Model", pictures: Pictures, wanted: Mapping[str, int]
+    backbone: "keras.Model", pictures: Sequence[Picture], wanted: Mapping[str, int]
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
     """The features of the pictures at the places that are ``wanted``, on all cores, in turn."""
     if not wanted:

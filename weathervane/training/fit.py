@@ -48,6 +48,7 @@ def fit(
     progress: Callable[[str], None],
     augment: Augment | None = None,
     state: Path | None = None,
+    watch: Callable[[int, float], None] = lambda epoch, loss: None,
 ) -> Curves:
     """Fit ``model`` (inputs to probabilities) with AdamW and early stopping.
 
@@ -64,6 +65,7 @@ def fit(
         augment: changes each training batch.
         state: a file that says after each epoch how far this training has come; begun from it
             when it is there. Its name must stand for everything that determines the training.
+        watch: given each epoch's number, from 1, and its loss on ``validation``; may raise.
     """
     inputs, labels = training
     steps = steps_an_epoch(len(labels), config)
@@ -95,6 +97,7 @@ def fit(
         course.add(figures, model.get_weights)
         course.write(model, state)
         progress(course.line(config, (time.monotonic() - started) / (course.epochs - begun)))
+        watch(course.epochs, course.validation_loss[-1])
     model.set_weights(course.best)
     return course.curves()
 

@@ -27,12 +27,12 @@ _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8
 class Linear:
     """features @ kernel + bias."""
 
-    kernel: NDArray[np.float32]  # [features, outputs]
-    bias: NDArray[np.float32]  # [outputs]
+    kernel: NDArray[np.floating]  # [features, outputs]
+    bias: NDArray[np.floating]  # [outputs]
 
-    def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    def __call__(self, features: NDArray[np.floating]) -> NDArray[np.floating]:
         """Outputs [n, outputs] of features [n, features]."""
-        outputs: NDArray[np.float32] = features @ self.kernel + self.bias
+        outputs: NDArray[np.floating] = features @ self.kernel + self.bias
         return outputs
 
 
@@ -150,5 +150,5 @@ def cross_entropy(logits: NDArray[np.floating], labels: Labels) -> float:
     return float(each.mean())
 
 
-def _figures(logits: NDArray[np.float32], labels: Labels) -> tuple[float, float]:
+def _figures(logits: NDArray[np.floating], labels: Labels) -> tuple[float, float]:
     return cross_entropy(logits, labels), float((logits.argmax(axis=1) == labels).mean())

@@ -49,6 +49,7 @@ def learn(
     cache: Cache,
     training: str,
     progress: Callable[[str], None],
+    watch: Callable[[int, float], None] = lambda epoch, loss: None,
 ) -> Learned:
     """Learn as ``config`` says.
 
@@ -58,6 +59,7 @@ def learn(
         cache: for features, and for how far this training has come.
         training: a digest of all that determines the outcome.
         progress: told one line at a time.
+        watch: given the epochs of a network that learns whole, as `fit` does.
     """
     import keras
     import tensorflow as tf
@@ -67,7 +69,12 @@ def learn(
     network = ARCHITECTURES[config.architecture].features(dataset.size, config.weights)
     if config.weights is None:
         head, curves = _fit_whole(
-            network, dataset, config, progress=progress, state=cache.progress(training)
+            network,
+            dataset,
+            config,
+            progress=progress,
+            state=cache.progress(training),
+            watch=watch,
         )
     else:
         features = frozen_features(network, dataset, cache=cache, progress=progress)
@@ -105,7 +112,8 @@ def frozen_features(
 ) -> tuple[tuple[Features, NDArray[np.int64]], tuple[Features, NDArray[np.int64]]]:
     """Features and labels of the splits train and validation, as `train_head` takes them."""
     splits = [(dataset.arrays(name), dataset.digests(name)) for name in ("train", "validation")]
-    pictures = np.concatenate([pictures for (pictures, _), _ in splits])
+    # One by one, as they are mapped from the disk.
+    pictures = [picture for (pictures, _), _ in splits for picture in pictures]
     digests = [digest for _, digests in splits for digest in digests]
     features = compute(network, pictures, digests, cache=cache, progress=progress)
     (_, learned), (_, checked) = splits[0][0], splits[1][0]
@@ -119,6 +127,7 @@ def _fit_whole(
     *,
     progress: Callable[[str], None],
     state: Path | None,
+    watch: Callable[[int, float], None],
 ) -> tuple[Linear, Curves]:
     import keras
 
@@ -132,6 +141,7 @@ def _fit_whole(
         progress=progress,
         augment=augmenter(dataset.size, config.seed),
         state=state,
+        watch=watch,
     )
     return Linear(*head.get_weights()), curves
 

@@ -20,6 +20,7 @@ from weathervane.training.architectures.backbone import IMAGENET
 from weathervane.training.cache import Cache
 from weathervane.training.confidence import fit_confidence
 from weathervane.training.export import export
+from weathervane.training.features import shallow_features
 from weathervane.training.learn import Learned, learn
 from weathervane.training.record import TrainingRecord
 
@@ -54,7 +55,7 @@ def train(
     config = _checked(config, progress)
     with new_folder(out) as folder:
         started = time.monotonic()
-        weights, versions = _describe_weights(config.weights), _versions()
+        weights, versions = describe_weights(config.weights), _versions()
         learned = learn(
             dataset,
             config,
@@ -102,12 +103,13 @@ def _classifier(learned: Learned, dataset: Dataset) -> "keras.Model":
     """Pictures to probabilities that are as sure as they may be."""
     import keras
 
+    network = learned.network
     confidence = fit_confidence(
         learned.head,
         (learned.training, dataset.arrays("train")[1]),
         (learned.validation, dataset.arrays("validation")[1]),
+        shallow=shallow_features(network),
     )
-    network = learned.network
     return keras.Model(network.input, confidence.join(learned.head, network.output))
 
 
@@ -123,7 +125,12 @@ def _digest(
     return hashlib.sha256(json.dumps(determining, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _describe_weights(weights: str | None) -> str:
+def describe_weights(weights: str | None) -> str:
+    """What weights are, whatever their file is called: "none", "imagenet", or "sha256:…".
+
+    Raises:
+        UsageError: when the file cannot be read.
+    """
     if weights is None or weights == IMAGENET:
         return weights or "none"
     try:

@@ -23,12 +23,13 @@ HEAD = Linear(
     (CENTRES.T * 3).astype(np.float32), (-(CENTRES**2).sum(axis=1) * 1.5).astype(np.float32)
 )
 FITTED = fit_confidence(HEAD, TRAINING, VALIDATION)
+RELATIVE = FITTED.distances[0].distance
 
 
 def test_strangeness_is_the_relative_mahalanobis_distance(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(confidence, "_RIDGE", 0.0)
     features, labels = TRAINING[0][:, 0].astype(np.float64), TRAINING[1]
-    told = fit_confidence(HEAD, TRAINING, VALIDATION).strangeness(features)
+    told = fit_confidence(HEAD, TRAINING, VALIDATION).distances[0].distance(features)
 
     means = np.stack([features[labels == one].mean(axis=0) for one in range(3)])
     within = np.cov((features - means[labels]).T, bias=True)
@@ -41,12 +42,34 @@ def test_strangeness_is_the_relative_mahalanobis_distance(monkeypatch: pytest.Mo
     assert told == pytest.approx(to_classes.min(axis=0) - to_all, rel=1e-3, abs=1e-2)
 
 
+def test_what_is_unusual_is_the_mahalanobis_distance_of_the_first_features(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(confidence, "_RIDGE", 0.0)
+    features = TRAINING[0][:, 0].astype(np.float64)
+    _, unusual = fit_confidence(HEAD, TRAINING, VALIDATION, shallow=3).distances
+    about = features[:, :3] - features[:, :3].mean(axis=0)
+
+    inverse = np.linalg.inv(np.cov(about.T, bias=True))
+    assert unusual.distance(features) == pytest.approx(
+        np.sqrt(np.einsum("ni,ij,nj->n", about, inverse, about)), rel=1e-3
+    )
+
+
+def test_colours_that_no_class_has_are_said_less_surely():
+    fitted = fit_confidence(HEAD, TRAINING, VALIDATION, shallow=2)
+    # Along the shallow features, towards one class as much as before.
+    odd = VALIDATION[0][:, 0] + 12 * np.eye(8)[1]
+
+    assert np.median(fitted.temperatures(odd)) > np.median(fitted.temperatures(VALIDATION[0][:, 0]))
+
+
 def test_a_picture_between_or_far_from_all_classes_is_stranger():
     between = CENTRES.mean(axis=0, keepdims=True)
 
-    usual = np.quantile(FITTED.strangeness(VALIDATION[0][:, 0]), 0.9)
-    assert FITTED.strangeness(between)[0] > usual
-    assert FITTED.strangeness(-3 * CENTRES[:1])[0] > usual
+    usual = np.quantile(RELATIVE(VALIDATION[0][:, 0]), 0.9)
+    assert RELATIVE(between)[0] > usual
+    assert RELATIVE(-3 * CENTRES[:1])[0] > usual
 
 
 def test_strange_pictures_are_said_less_surely_and_with_the_same_label():

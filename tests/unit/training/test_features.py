@@ -38,7 +38,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def ask(folder: Path | None, places=range(6), progress=lambda line: None) -> np.ndarray:
     return features.compute(
         Backbone(),
-        PICTURES[list(places)],
+        list(PICTURES[list(places)]),
         [DIGESTS[place] for place in places],
         cache=Cache(folder),
         progress=progress,

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import keras
 
 IMAGENET = "imagenet"
+# How the layers are called that make features of maps, the shallowest map first.
+AVERAGE = "average_"
 
 
 def build(network: "Callable[..., keras.Model]", weights: str | None) -> "keras.Model":
@@ -48,7 +50,7 @@ def pooled(
     from keras import Model, layers
 
     outputs = [
-        layers.GlobalAveragePooling2D(name=f"average_{tap}")(network.get_layer(tap).output)
+        layers.GlobalAveragePooling2D(name=f"{AVERAGE}{tap}")(network.get_layer(tap).output)
         for tap in taps
     ]
     averages = Model(network.inputs, layers.Concatenate()(outputs) if taps[1:] else outputs[0])
