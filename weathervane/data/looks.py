@@ -154,12 +154,27 @@ def _as_row(look: Look) -> dict[str, Any]:
 
 
 def _as_look(row: dict[str, Any]) -> Look:
-    names = [each.name for each in fields(Stamp)]
-    stamp = Stamp(**{name: row.pop(name) for name in names}) if row["size"] is not None else None
-    path, fault, reason = row.pop("path"), row.pop("fault"), row.pop("reason")
-    if fault is not None:
-        return Look(path=path, stamp=stamp, found=Unreadable(fault=fault, reason=reason))
-    thumbnail = np.frombuffer(row.pop("thumbnail"), np.uint8).reshape(THUMBNAIL, THUMBNAIL)
-    row = {name: row[name] for name in row if name not in names}
-    features = tuple(np.frombuffer(row.pop("features"), np.float32).tolist())
-    return Look(path=path, stamp=stamp, found=Seen(**row, features=features, thumbnail=thumbnail))
+    stamp = None
+    if row["size"] is not None:
+        stamp = Stamp(
+            size=row["size"],
+            modified_ns=row["modified_ns"],
+            changed_ns=row["changed_ns"],
+            looked_at_ns=row["looked_at_ns"],
+        )
+    if row["fault"] is not None:
+        found = Unreadable(fault=row["fault"], reason=row["reason"])
+        return Look(path=row["path"], stamp=stamp, found=found)
+    thumbnail = np.frombuffer(row["thumbnail"], np.uint8).reshape(THUMBNAIL, THUMBNAIL)
+    seen = Seen(
+        sha256=row["sha256"],
+        format=row["format"],
+        colour=row["colour"],
+        bits=row["bits"],
+        orientation=row["orientation"],
+        width=row["width"],
+        height=row["height"],
+        features=tuple(np.frombuffer(row["features"], np.float32).tolist()),
+        thumbnail=thumbnail,
+    )
+    return Look(path=row["path"], stamp=stamp, found=seen)

@@ -134,3 +134,38 @@ def test_a_report_becomes_a_manifest_and_folds_of_it(folder_of, tmp_path):
     assert "test: " in prepared.output
     # Another seed deals otherwise, but what was dealt stays where it was.
     assert again.output.splitlines()[-1] == made.output.splitlines()[-1]
+
+
+def test_parts_that_were_looked_at_apart_are_judged_together(folder_of, tmp_path):
+    folder = folder_of({"rainy": 12, "sunny": 12})
+    parts = [tmp_path / f"looks-{number}.parquet" for number in (1, 2)]
+
+    looked = [run("look", folder, part, "--shard", f"{n}/2") for n, part in enumerate(parts, 1)]
+    judged = run("judge", *parts, "--out", tmp_path / "out")
+
+    assert [answer.exit_code for answer in looked] == [0, 0]
+    assert judged.exit_code == 0, judged.exception
+    assert "24 files; usable: rainy 12, sunny 12" in judged.output
+    assert (tmp_path / "out" / "report.json").exists()
+    assert isinstance(run("judge", parts[0]).exception, DataError)
+
+
+@pytest.mark.parametrize("shard", ["0/2", "3/2", "2", "x/y"])
+def test_a_shard_that_cannot_be_is_wrong_usage(shard, folder_of, tmp_path):
+    folder = folder_of({"rainy": 1})
+
+    answer = run("look", folder, tmp_path / "looks.parquet", "--shard", shard)
+
+    assert isinstance(answer.exception, UsageError)
+
+
+def test_a_cache_and_pictures_to_test_on_are_options(folder_of, tmp_path):
+    folder, cache = folder_of({"rainy": 12, "sunny": 12}), tmp_path / "cache.parquet"
+
+    run("validate", folder, "--cache", cache)
+    answer = run("validate", folder, "--cache", cache, "--test", folder)
+
+    assert cache.exists()
+    # Everything is like itself.
+    assert "WV405" in answer.output
+    assert "usable: rainy 0, sunny 0" in answer.output
