@@ -284,4 +284,5 @@ def _row(place: int, split: str) -> Row:
         height=SIDE,
         split=split,
         cluster=str(place),
+        scene=str(place),
     )

@@ -220,8 +220,9 @@ def test_a_slowed_model_gives_the_same_answers_late(
     slow = slow_down(package, tmp_path / "slow", extra_seconds=0.06)
 
     pictures = np.ascontiguousarray(dataset.arrays("test")[0][:3])
-    answers = [litert(each.folder / LITERT_MODEL, pictures) for each in (package, slow)]
-    assert np.array_equal(*answers)
+    quick, late = (litert(each.folder / LITERT_MODEL, pictures) for each in (package, slow))
+    # LiteRT may add in another order in a graph that has more in it.
+    assert np.abs(quick - late).max() < 1e-6
     assert read_package(slow.folder, slow.digest).golden() == package.golden()
     extra = fastest(slow.folder / LITERT_MODEL) - fastest(package.folder / LITERT_MODEL)
     # Others may have the core meanwhile, so only the order is certain.
