@@ -54,10 +54,10 @@ def latency_regressions(ground: Ground, *, equal: int, worse: int) -> Iterator[F
     yield at_most(f"13: equal, taken back, of {equal}", round(share, 1), 1, " %")
 
 
-def the_wall_clock_jumps(ground: Ground, *, times: int) -> Iterator[Figure]:
+def the_wall_clock_jumps(ground: Ground, *, times: int, hold_seconds: float) -> Iterator[Figure]:
     """Row 23: an hour forth or back at every look at it; nothing else is decided, nor sooner."""
-    # What a step needs besides its hold is there sooner.
-    plan = ground.plan(steps=(50,), hold_seconds=5, patience_seconds=60, min_probes=0)
+    # At full length, what a step needs besides its hold is there sooner.
+    plan = ground.plan(steps=(50,), hold_seconds=hold_seconds, patience_seconds=60, min_probes=0)
     watched = _Watched(ground.deployment)
     same, chance = 0, Random(23)
     with ground.clients(_RATE) as clients:

@@ -47,6 +47,7 @@ class Size:
     races: int = 20
     aborts: int = 5
     jumps: int = 5
+    jumped_hold: float = 5.0  # seconds
     alias_races: int = 100
 
 
@@ -71,6 +72,7 @@ SMALL = Size(
     races=2,
     aborts=1,
     jumps=1,
+    jumped_hold=1.0,
     alias_races=3,
 )
 
@@ -112,7 +114,9 @@ def on_stand_ins(size: Size, tracking: str) -> dict[int, Row]:
         15: lambda ground: crash_rows.killed_at_every_write(ground, every=size.every_moment),
         20: lambda ground: crash_rows.written_at_once(ground, times=size.races),
         21: lambda ground: crash_rows.aborted(ground, times=size.aborts),
-        23: lambda ground: judgement_rows.the_wall_clock_jumps(ground, times=size.jumps),
+        23: lambda ground: judgement_rows.the_wall_clock_jumps(
+            ground, times=size.jumps, hold_seconds=size.jumped_hold
+        ),
         38: lambda ground: crash_rows.the_alias_follows(
             ground, tracking=tracking, times=size.alias_races
         ),
