@@ -26,6 +26,7 @@ from weathervane.data.report import Report
 from weathervane.data.validation import validate
 from weathervane.evaluation.evaluate import evaluate
 from weathervane.evaluation.metrics import measure
+from weathervane.evaluation.outliers import auroc
 from weathervane.registry.packaging import build_package
 from weathervane.saved_model import SavedModel
 from weathervane.training.cache import Cache
@@ -144,15 +145,12 @@ def quality(folds: list[Fold]) -> list[Figure]:
 
 def familiarity(folds: list[Fold], foreign: Path) -> Figure:
     """How well the confidence tells test pictures from those of a class that nobody trained on."""
-    from sklearn.metrics import roc_auc_score
-
     paths = sorted(path for path in foreign.rglob("*") if path.is_file())
     pictures = np.stack([images.load(path.read_bytes(), SIZE) for path in paths])
     areas = []
     for fold in folds:
         ours, theirs = fold.probabilities.max(axis=1), answers(fold.model, pictures).max(axis=1)
-        known = np.arange(len(ours) + len(theirs)) < len(ours)
-        areas.append(roc_auc_score(known, np.concatenate([ours, theirs])))
+        areas.append(auroc(ours, theirs))
     shown = round(float(np.mean(areas)), 3)
     return at_least("AUROC of the confidence, unknown class, mean", shown, 0.80)
 

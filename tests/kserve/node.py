@@ -135,7 +135,7 @@ class Site:
             while not ended.wait(0.02):
                 self.stage.cluster.send(SERVICE, 20)
 
-        with _thread(send, ended):
+        with beside(send, ended):
             yield
 
     @contextmanager
@@ -150,7 +150,7 @@ class Site:
                     if not job.get("status", {}).get("conditions"):
                         self._attempt(job)
 
-        with _thread(run, ended):
+        with beside(run, ended):
             yield
 
     def _attempt(self, job: dict[str, Any]) -> None:
@@ -180,7 +180,8 @@ def status_after(job: dict[str, Any], code: int) -> dict[str, Any]:
 
 
 @contextmanager
-def _thread(work: Any, ended: threading.Event) -> Iterator[None]:
+def beside(work: Any, ended: threading.Event) -> Iterator[None]:
+    """Let ``work`` run in a thread until it hears that it has ``ended``."""
     thread = threading.Thread(target=work)
     thread.start()
     try:

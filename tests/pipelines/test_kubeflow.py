@@ -128,7 +128,7 @@ def test_the_job_of_a_rollout_runs_what_the_steps_run(api: KubeflowApi):
         (("training", DATA, "architectures=[vgg]"), "there is no architecture vgg"),
         (("training", DATA, "settings={gate: {min_acuracy: 1}}"), "did you mean min_accuracy"),
         (("training", DATA, "settings=@absent.yaml"), "cannot read absent.yaml"),
-        (("training", "data=/home/me/pictures"), "a cluster reads pictures from the store"),
+        (("training", "data=pictures"), "a cluster reads pictures from the store"),
         (("release",), "say where the service is: namespace=NAMESPACE"),
         (("release", "namespace=models", "plan={step: [5]}"), "did you mean steps"),
         (("evaluation",), "there is no pipeline evaluation; there are training, release"),

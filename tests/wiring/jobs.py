@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chart.rendering import NAMESPACE
-from tests.kserve.node import JOB, failures, status_after
+from tests.kserve.node import JOB, beside, failures, status_after
 from tests.platform.cluster import Cluster
 from tests.wiring.nodes import Node, Secrets
 
@@ -46,10 +46,5 @@ def jobs_run(
         )
         cluster.objects.set_status(key, status_after(job, node.ended(process)))
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
+    with beside(run, ended):
         yield
-    finally:
-        ended.set()
-        thread.join()

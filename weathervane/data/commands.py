@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.console import Console
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from weathervane.data.report import Report
     from weathervane.data.traits import Traits
+
+Settings = TypeVar("Settings")
 
 app = typer.Typer(help="Make sample pictures; check your own.", no_args_is_help=True)
 
@@ -82,11 +84,7 @@ def validate(
     from weathervane.data.sources import local_source
     from weathervane.data.validation import validate as look
 
-    config = (
-        from_mapping(ValidationConfig, read_yaml(settings), str(settings))
-        if settings
-        else ValidationConfig()
-    )
+    config = _read(ValidationConfig, settings)
     with TemporaryDirectory() as downloads, progress() as bar:
         task = bar.add_task("looking")
         place = local_source(folder, Path(downloads) / "pictures")
@@ -179,11 +177,7 @@ def judge(
     from weathervane.data.looks import merge, read_looks
     from weathervane.data.validation import judge as judge_looks
 
-    config = (
-        from_mapping(ValidationConfig, read_yaml(settings), str(settings))
-        if settings
-        else ValidationConfig()
-    )
+    config = _read(ValidationConfig, settings)
     report = judge_looks(merge([read_looks(file) for file in files]), config)
     if out:
         report.write(out)
@@ -220,9 +214,7 @@ def shift(
     from weathervane.data.comparison import baseline_of
     from weathervane.data.shift import compare
 
-    config = (
-        from_mapping(ShiftConfig, read_yaml(settings), str(settings)) if settings else ShiftConfig()
-    )
+    config = _read(ShiftConfig, settings)
     with progress() as bar:
         one, other = (baseline_of(each, told(bar, "measuring")) for each in (before, now))
     found = compare(one, other, config)
@@ -270,9 +262,7 @@ def split(
     from weathervane.data.manifest import build, fold_manifest, read_previous
     from weathervane.data.report import Report
 
-    config = (
-        from_mapping(SplitConfig, read_yaml(settings), str(settings)) if settings else SplitConfig()
-    )
+    config = _read(SplitConfig, settings)
     manifest = build(Report.read(report), config, read_previous(config.previous))
     parts = fold_manifest(manifest, folds, config.seed) if folds else ()
     manifest.write(out)
@@ -282,6 +272,10 @@ def split(
     for line in manifest.told():
         console.print(escape(line))
     console.print(f"data digest: {manifest.digest}")
+
+
+def _read(kind: type[Settings], file: Path | None) -> Settings:
+    return from_mapping(kind, read_yaml(file), str(file)) if file else kind()
 
 
 def _stop(report: "Report", strict: bool) -> None:
