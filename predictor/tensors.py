@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 import pybase64
 
-from predictor.protocol import INPUT, MAX_PICTURES, Pictures, malformed
+from predictor.protocol import INPUT, MAX_PICTURES, Pictures, ProtocolError, malformed
 from weathervane.data.images import MAX_PIXELS
 
 # All datatypes of the protocol:
@@ -118,13 +118,22 @@ def from_integers(shape: tuple[int, ...], values: Sequence[object]) -> Pictures:
     wanted = prod(shape)
     if len(values) != wanted:
         raise malformed(f"UINT8 {list(shape)} takes {wanted} values, got {len(values)}")
-    # Booleans are integers to Python, and would pass silently.
-    if others := set(map(type, values)) - {int}:
-        raise malformed(f"UINT8 takes integers, got {', '.join(t.__name__ for t in others)}")
     try:
-        return np.frombuffer(bytes(cast(Sequence[int], values)), np.uint8).reshape(shape)
+        pixels = np.frombuffer(bytes(cast(Sequence[int], values)), np.uint8)
+    except TypeError as error:
+        raise _no_integers(values) from error
     except ValueError as error:
         raise malformed("UINT8 takes integers from 0 to 255") from error
+    # Booleans are integers to Python: they have passed, as 0 and 1.
+    suspects = np.flatnonzero(pixels <= 1).tolist()
+    if any(type(values[index]) is bool for index in suspects):
+        raise _no_integers(values)
+    return pixels.reshape(shape)
+
+
+def _no_integers(values: Sequence[object]) -> ProtocolError:
+    others = sorted(kind.__name__ for kind in set(map(type, values)) - {int})
+    return malformed(f"UINT8 takes integers, got {', '.join(others)}")
 
 
 def counted_elements(shape: tuple[int, ...], elements: Sequence[bytes]) -> Pictures:

@@ -4,8 +4,8 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Lock
+from concurrent.futures import Future
+from threading import Lock, Thread
 from typing import Any, TypeVar
 
 from predictor.protocol import ProtocolError
@@ -40,14 +40,28 @@ class Workers:
         self._queue = queue
         self._max_wait_seconds = max_wait_seconds
         self._clock = clock
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="infer")
         self._lock = Lock()
-        # Oldest first. A list of our own: the executor's keeps a job, with the pictures in it, even
-        # when nobody waits for it any more.
+        # Oldest first.
         self._waiting: OrderedDict[Future[Any], Callable[[], Any]] = OrderedDict()
+        # What wakes each thread that rests, the one that worked last at the end: it is asked first,
+        # for its core has the network's weights at hand. An executor's threads take turns, and
+        # every picture would wait for them to be fetched again.
+        self._resting: list[Lock] = []
         self._working = 0
         self._job_seconds = 0.0
         self._closed = False
+        # Daemons, so that a process which fails before `close` can end.
+        self._crew = [
+            Thread(target=self._serve, name=f"infer-{number}", daemon=True)
+            for number in range(threads)
+        ]
+        for thread in self._crew:
+            thread.start()
+
+    @property
+    def resting(self) -> int:
+        """Threads with nothing to do."""
+        return len(self._resting)
 
     async def run(self, job: Callable[[], Result]) -> Result:
         """What ``job`` returns or raises. Cancelled, it takes along a job that has not begun.
@@ -86,7 +100,11 @@ class Workers:
             waiting = list(self._waiting)
         for future in waiting:
             future.cancel()
-        self._executor.shutdown()
+        with self._lock:
+            while self._resting:
+                self._resting.pop().release()
+        for thread in self._crew:
+            thread.join()
 
     def _admit(self, future: Future[Any], job: Callable[[], Any]) -> None:
         with self._lock:
@@ -99,17 +117,33 @@ class Workers:
             if before > 0 and before * self._job_seconds / self.threads > self._max_wait_seconds:
                 raise self._too_long()
             self._waiting[future] = job
-            self._executor.submit(self._work)
+            if self._resting:
+                self._resting.pop().release()
 
-    def _work(self) -> None:
-        """Do the job that has waited longest; there is none when it was cancelled."""
+    def _serve(self) -> None:
+        """Be one of the threads: do what waits, rest when nothing does, end when closed."""
+        awake = Lock()
+        awake.acquire()
+        while True:
+            while self._work():
+                pass
+            with self._lock:
+                if self._waiting:
+                    continue
+                if self._closed:
+                    return
+                self._resting.append(awake)
+            awake.acquire()
+
+    def _work(self) -> bool:
+        """Do the job that has waited longest; False when there is none."""
         with self._lock:
             while self._waiting:
                 future, job = self._waiting.popitem(last=False)
                 if future.set_running_or_notify_cancel():
                     break
             else:
-                return
+                return False
             self._working += 1
         begun = self._clock()
         result, failure = None, None
@@ -129,6 +163,7 @@ class Workers:
             # The error knows this frame, the frame the error: together they would keep what the job
             # holds, a body of megabytes, until the collector of cycles comes by.
             del future, job, failure
+        return True
 
     def _forget(self, future: Future[Any]) -> None:
         with self._lock:

@@ -1,7 +1,7 @@
 """LiteRT: the default engine; starts in milliseconds, and needs no TensorFlow."""
 
 from pathlib import Path
-from queue import SimpleQueue
+from queue import LifoQueue
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,8 @@ class LiteRtEngine:
                 load it, or its input and output are not ours.
         """
         check_litert(model)
-        self._idle: SimpleQueue[_Interpreter] = SimpleQueue()
+        # The one used last comes next: its weights are still in a core's cache.
+        self._idle: LifoQueue[_Interpreter] = LifoQueue()
         for _ in range(threads):
             self._idle.put(_Interpreter(model, size=size, classes=classes))
 

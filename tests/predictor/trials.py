@@ -78,9 +78,12 @@ async def drain(server: Running, *, in_flight: int, picture: bytes) -> Drained:
         await clients.ask(READY)
         begun = time.perf_counter()
         server.process.send_signal(signal.SIGTERM)
-        while (await clients.ask(READY)).status == 200:
+        ready = True
+        while ready:
+            # Nobody is told at once: the first of these comes after the signal in any case.
             under_way.append(asyncio.create_task(ask_grpc() if len(under_way) % 10 == 0 else ask()))
             await asyncio.sleep(0.002)
+            ready = (await clients.ask(READY)).status == 200
         ready_fell = time.perf_counter() - begun
         while await _accepts(server.port):
             await asyncio.sleep(0.01)

@@ -179,6 +179,7 @@ REFUSED: list[tuple[Any, str]] = [
     (pixels(data=[1, 2, 3, 4, 5, 10**18]), "from 0 to 255"),
     (pixels(data=[1, 2, 3, 4, 5, 6.0]), "takes integers, got float"),
     (pixels(data=[1, 2, 3, 4, 5, True]), "takes integers, got bool"),
+    (pixels(data=[0, 0, 1, 0, 1, False]), "takes integers, got bool"),
     (pixels(data=[1, 2, 3, 4, 5, None]), "takes integers, got NoneType"),
     (pixels(data=[[1, 2, 3], [4, 5, 6]]), "not nested as the shape"),
     (pixels(data=[[[[1, 2, 3]], [[4, 5]]]]), "not nested as the shape"),

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import weakref
 from contextlib import suppress
-from threading import Event
+from threading import Barrier, Event, get_ident
 
 import pytest
 
@@ -185,6 +185,34 @@ def test_a_job_that_fails_is_gone_with_all_that_it_holds_when_its_caller_has_hea
         assert gone() is None
     finally:
         gc.enable()
+
+
+def test_one_job_after_another_is_done_by_one_thread_whose_core_is_warm():
+    workers = Workers(threads=3, queue=3)
+
+    async def one_by_one() -> set[int]:
+        threads = set()
+        for _ in range(50):
+            async with asyncio.timeout(5):
+                while workers.resting < workers.threads:
+                    await asyncio.sleep(0)
+            threads.add(await workers.run(get_ident))
+        return threads
+
+    assert len(asyncio.run(one_by_one())) == 1
+    workers.close()
+
+
+def test_jobs_at_once_have_threads_of_their_own():
+    workers = Workers(threads=3, queue=0)
+    together = Barrier(3)
+
+    async def meet() -> list[int]:
+        return await asyncio.gather(*(workers.run(lambda: together.wait(5)) for _ in range(3)))
+
+    for _ in range(20):
+        assert sorted(asyncio.run(meet())) == [0, 1, 2]
+    workers.close()
 
 
 def test_after_the_end_nothing_is_taken_on():
