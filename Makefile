@@ -114,8 +114,8 @@ soak-kill: setup ## A rollout killed at 20 seeded moments and started again
 	@$(PY) -m tests.soak.kills
 
 .PHONY: soak-predictor
-soak-predictor: setup ## A predictor under overload, abuse, faults and for long; OPTIONS="--trials 5 31"
-	@$(PY) -m tests.soak.predictor $(OPTIONS)
+soak-predictor: setup ## A predictor under overload, abuse, faults and for long; ROWS="5 31" for some
+	@$(PY) -m tests.soak.predictor $(if $(ROWS),--rows $(ROWS)) $(if $(NOTE),--note "$(NOTE)")
 
 # Building these needs Go and, for the first time, some minutes; what is on the PATH will do.
 bin/helm:

@@ -128,6 +128,8 @@ async def leave(server: Running, *, times: int, queue: int, picture: bytes, bloc
                 both = [
                     await stack.enter_async_context(wire(server.port)) for _ in range(2 * queue)
                 ]
+                # Accepted, so that what is sent next is read in the order of sending.
+                await asyncio.gather(*(one.ask(READY) for one in both))
                 waiting, half = both[:queue], both[queue:]
                 for one in waiting:
                     await one.send(whole)

@@ -5,7 +5,7 @@ overload, a burst, a long run, an end under load, a store that fails, malformed 
 requests, clients that leave. The tests run the same code a few times over. Load and predictor share
 the machine, so nothing else should run.
 
-``--trials 5 31`` does some of them, ``--requests 100000`` the long run with a tenth of its million
+``--rows 5 31`` does some of them, ``--requests 100000`` the long run with a tenth of its million
 requests; the table says how many there were.
 """
 
@@ -294,7 +294,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print the table, write the figures."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak.predictor", description=__doc__)
     option = parser.add_argument
-    option("--trials", type=int, nargs="+", choices=TRIALS, default=list(TRIALS))
+    option("--rows", type=int, nargs="+", choices=TRIALS, default=list(TRIALS))
+    option("--note", default="", help="what else ran, for whoever reads the figures")
     option("--overload-seconds", type=float, default=300)
     option("--requests", type=int, default=1_000_000)
     option("--ends", type=int, default=50)
@@ -304,7 +305,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     option("--neighbour-seconds", type=float, default=15)
     option("--leaves", type=int, default=1000)
     options = parser.parse_args(arguments)
-    figures = []
+    code = 0
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder, "tiny")
         script = Path(__file__).parents[1] / "tiny_package.py"
@@ -312,11 +313,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         subprocess.run([sys.executable, "-P", str(script), str(place)], check=True)
         package = read_package(place)
         picture = next(one.picture for one in package.golden() if one.format == "JPEG")
-        for number in options.trials:
+        for number in options.rows:
             begun = time.monotonic()
-            figures += TRIALS[number](Bench(package, picture, options))
-            print(f"trial {number}: {time.monotonic() - begun:.0f} s", flush=True)
-    return publish("make soak-predictor", figures)
+            figures = TRIALS[number](Bench(package, picture, options))
+            print(f"row {number}: {time.monotonic() - begun:.0f} s", flush=True)
+            code |= publish(f"make soak-predictor ROWS={number}", figures, options.note)
+    return code
 
 
 if __name__ == "__main__":
