@@ -93,7 +93,8 @@ class Mutations:
                 if self._random.random() < 0.2 and place is not whole:
                     del place[key]
                 else:
-                    place[key] = self._random.choice(_VALUES)
+                    # A copy: the next turn may change what is in it.
+                    place[key] = deepcopy(self._random.choice(_VALUES))
                 break
         return request(json.dumps(whole[""]).encode(), path=self._random.choice(_PATHS[:2]))
 
