@@ -70,7 +70,11 @@ def storage_initializer() -> dict[str, Any]:
 def test_the_job_of_a_rollout_is_restricted():
     job = rollout_job("weather", "a" * 64, Plan(), Driver(image="i"), who="w", rollout="r")
 
-    assert restricted.faults(job["spec"]["template"]["spec"]) == []
+    pod = job["spec"]["template"]["spec"]
+    assert restricted.faults(pod) == []
+    (container,) = pod["containers"]
+    for kind in ("requests", "limits"):
+        assert {"cpu", "memory"} == set(container["resources"][kind])
 
 
 # A step's container as Kubeflow Pipelines 2.17 compiles it for Argo: argocompiler/container.go,

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from weathervane.errors import UsageError
-from weathervane.install.policies import ROLES
 from weathervane.install.site import Site
 
 # Names that the chart's manifests and the rollout's Job rely on.
@@ -69,7 +68,7 @@ def wanted(site: Site, found: Mapping[tuple[str, str], Values]) -> list[Secret]:
         "mlflow": ((here, MLFLOW), "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
     }
     keys: dict[str, tuple[str, str]] = {}
-    for role in ROLES:
+    for role in site.roles:
         place, access, secret = places[role]
         if not site.own_store:
             given = _given(found, here, site.store_secret)

@@ -10,6 +10,7 @@ from pydantic import ConfigDict
 
 from weathervane.config import from_mapping
 from weathervane.errors import UsageError
+from weathervane.install.policies import ROLES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,11 @@ class Site:
     def __post_init__(self) -> None:
         if not self.own_store and not self.store_secret:
             raise UsageError("store_secret must name the Secret with the keys to your store")
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Who has keys of the store: MLflow's server only where it is ours."""
+        return tuple(role for role in ROLES if self.own_tracking or role != "mlflow")
 
     @property
     def host(self) -> str:
