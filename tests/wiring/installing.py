@@ -1,0 +1,151 @@
+"""The chart's Jobs: what they make, and what each role may do afterwards."""
+
+import io
+
+import httpx
+import pytest
+from minio.error import S3Error
+
+from tests.wiring.installation import PLANTED, Installation
+from weathervane.errors import TrackingError
+from weathervane.registry.versions import CHAMPION
+
+
+def test_installing_again_changes_no_secret_and_no_right(installed: Installation):
+    before = installed.secrets
+
+    said = installed.credentials()
+    installed.access()
+
+    assert installed.secrets == before
+    assert said.count("as it was") == 5
+
+
+def test_a_secret_that_somebody_began_is_completed_and_keeps_what_it_had(installed: Installation):
+    settings = installed.secrets["weathervane-settings"]
+
+    assert settings.items() >= PLANTED.items()
+    assert settings["WEATHERVANE_STORE_SECRET_KEY"]
+
+
+def test_the_installation_used_every_right_that_it_has(installed: Installation):
+    used = installed.cluster.api.used["install"]
+
+    assert used <= {(verb, "secrets") for verb in ("create", "get", "update")}
+    assert {("create", "secrets"), ("get", "secrets")} <= used
+
+
+# For each role: what it does with a key, and whether the store lets it.
+STORE_RIGHTS = [
+    ("predictor", "read", "models/weather/x", True),
+    ("predictor", "list", "models/weather/", True),
+    ("predictor", "read", "probes/x", False),
+    ("predictor", "read", "mlflow/x", False),
+    ("predictor", "list", "", False),
+    ("predictor", "write", "models/weather/new", False),
+    ("predictor", "delete", "models/weather/x", False),
+    ("rollout", "read", "models/weather/x", True),
+    ("rollout", "read", "probes/x", True),
+    ("rollout", "list", "probes/", True),
+    ("rollout", "read", "mlflow/x", False),
+    ("rollout", "read", "data/x", False),
+    ("rollout", "write", "models/weather/new", False),
+    ("rollout", "write", "probes/new", False),
+    ("rollout", "delete", "probes/x", False),
+    ("pipeline", "read", "data/x", True),
+    ("pipeline", "read", "models/weather/x", True),
+    ("pipeline", "write", "models/weather/new", True),
+    ("pipeline", "write", "probes/new", True),
+    ("pipeline", "write", "evaluations/new", True),
+    ("pipeline", "write", "mlflow/new", False),
+    ("pipeline", "write", "data/new", False),
+    ("pipeline", "delete", "models/weather/x", False),
+    ("pipeline", "delete", "data/x", False),
+    ("mlflow", "write", "mlflow/new", True),
+    ("mlflow", "read", "mlflow/x", True),
+    ("mlflow", "delete", "mlflow/new", True),
+    ("mlflow", "read", "models/weather/x", False),
+    ("mlflow", "write", "models/weather/new", False),
+    ("nobody", "read", "models/weather/x", False),
+    ("nobody", "list", "models/", False),
+]
+
+
+@pytest.fixture(scope="module")
+def filled(installed: Installation) -> Installation:
+    root = installed.store("root")
+    for key in ("models/weather/x", "probes/x", "data/x", "mlflow/x"):
+        root.put_object(bucket_name="weathervane", object_name=key, data=io.BytesIO(b"x"), length=1)
+    return installed
+
+
+@pytest.mark.parametrize(("role", "act", "key", "may"), STORE_RIGHTS)
+def test_each_role_may_do_in_the_store_what_it_must_and_nothing_else(
+    filled: Installation, role: str, act: str, key: str, may: bool
+):
+    client = filled.store(role)
+    bucket = "weathervane"
+    acts = {
+        "read": lambda: client.get_object(bucket_name=bucket, object_name=key).read(),
+        "list": lambda: list(client.list_objects(bucket_name=bucket, prefix=key)),
+        "write": lambda: client.put_object(
+            bucket_name=bucket, object_name=key, data=io.BytesIO(b"y"), length=1
+        ),
+        "delete": lambda: client.remove_object(bucket_name=bucket, object_name=key),
+    }
+
+    if may:
+        acts[act]()
+    else:
+        with pytest.raises(S3Error) as refused:
+            acts[act]()
+        assert refused.value.code == "AccessDenied"
+
+
+def test_nobody_gets_into_mlflow_without_a_log_in(installed: Installation):
+    address = f"http://127.0.0.1:{installed.node.tracking}/api/2.0/mlflow"
+    name = {"name": "weather"}
+
+    assert httpx.get(f"{address}/registered-models/get", params=name).status_code == 401
+    wrong = httpx.get(f"{address}/registered-models/get", params=name, auth=("admin", "password"))
+    assert wrong.status_code == 401
+    made = httpx.post(f"{address}/users/create", json={"username": "eve", "password": "x" * 12})
+    assert made.status_code == 401
+
+
+@pytest.mark.parametrize("secret", ["weathervane-settings", "weathervane-pipeline"])
+def test_a_role_may_make_no_users_and_delete_no_models(installed: Installation, secret: str):
+    values = installed.client(secret)
+    auth = (values["MLFLOW_TRACKING_USERNAME"], values["MLFLOW_TRACKING_PASSWORD"])
+    address = f"http://127.0.0.1:{installed.node.tracking}/api/2.0/mlflow"
+    eve = {"username": "eve", "password": "x" * 12}
+
+    assert httpx.post(f"{address}/users/create", json=eve, auth=auth).status_code == 403
+    deleted = httpx.request(
+        "DELETE", f"{address}/registered-models/delete", json={"name": "weather"}, auth=auth
+    )
+    assert deleted.status_code == 403
+
+
+def test_another_host_name_is_refused_by_mlflow(installed: Installation):
+    address = f"http://127.0.0.1:{installed.node.tracking}/api/2.0/mlflow/experiments/search"
+
+    assert httpx.get(address, headers={"Host": "evil.example.org"}).status_code == 403
+    ours = httpx.get(address, headers={"Host": "weathervane-mlflow:5000"})
+    assert ours.status_code == 401
+
+
+WHO_IS_CHAMPION = f"""
+from weathervane.config import tracking_uri
+from weathervane.registry.versions import Registry
+Registry(tracking_uri()).alias("weather", "{CHAMPION}")
+"""
+
+
+def test_a_wrong_password_is_refused_in_one_line(installed: Installation):
+    said = installed.in_the_role(
+        "weathervane-settings", WHO_IS_CHAMPION, MLFLOW_TRACKING_PASSWORD="wrong"
+    )
+
+    assert TrackingError.__name__ in said
+    assert "wrong" not in said.splitlines()[-1]
