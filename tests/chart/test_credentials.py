@@ -84,7 +84,11 @@ YOURS = {
     },
     "mlflow": {"my-mlflow-logins": _LOGINS, **_TOKEN},
     "s3": {"my-store-keys": keys_of(*ROLES), **_TOKEN},
-    "database": {"mlflow-database": ["uri", "auth-uri"], **_TOKEN},
+    "database": {
+        "mlflow-database": ["uri", "auth-uri"],
+        "studies-database": ["uri"],
+        **_TOKEN,
+    },
 }
 
 
@@ -126,7 +130,7 @@ def test_what_you_put_into_secrets_goes_to_secrets_and_nowhere_else(
     planted: dict[str, str] = {}
     for name, keys in YOURS[scenario].items():
         values = {key: f"canary-{name}-{key}" for key in keys}
-        planted |= values
+        planted |= {f"{name} {key}": value for key, value in values.items()}
         body = {"metadata": {"name": name}, "data": encoded(values)}
         cluster.objects.create((SECRETS, NAMESPACE, name), body)
     said: list[str] = []

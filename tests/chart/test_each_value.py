@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.chart.changes import ABSENT, THERE, changes
-from tests.chart.rendering import CHART, objects
+from tests.chart.rendering import CHART, text
 from tests.chart.test_values import leaves
 
 DIGEST = f"sha256:{'a' * 64}"
@@ -277,6 +277,13 @@ ROWS: list[tuple[str, object, dict[str, object], Seen]] = [
         },
     ),
     (
+        *("tuning.database.secret", "007", {}),
+        {
+            f"{SITE}.studies_secret": 2 * ["007"],
+            "Role models/weathervane-install: rules.2.*": ["", "007", "secrets", "get"],
+        },
+    ),
+    (
         *("ci.enabled", False, {}),
         {
             "ServiceAccount models/weathervane-ci": [ABSENT],
@@ -359,7 +366,7 @@ def test_a_value_changes_these_places_and_no_other(
     # What turns a part off is told at once with what takes the part's place.
     before = {} if others.get(value) == new else others
     after = {**others, value: new}
-    found = changes(objects("default", *_sets(before)), objects("default", *_sets(after)))
+    found = changes(text("default", *_sets(before)), text("default", *_sets(after)))
 
     claimed = {
         pattern: [found[place] for place in sorted(found) if fnmatchcase(place, pattern)]

@@ -29,10 +29,12 @@ class Site:
     own_store: bool = True
     own_tracking: bool = True
     # Secrets that somebody else made: keys to their store, log-ins of their MLflow (none: it asks
-    # for none), the addresses of our MLflow's database (none: SQLite).
+    # for none), the addresses of our MLflow's database (none: SQLite) and of the studies' of
+    # `weathervane tune` (none: each process has its own).
     store_secret: str = ""
     tracking_secret: str = ""
     database_secret: str = ""
+    studies_secret: str = ""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 

@@ -107,6 +107,9 @@ http://weathervane-mlflow.{{ .Release.Namespace }}.svc:5000
 {{- else if .Values.mlflow.database.secret }}
 {{- $_ := set $site "database_secret" .Values.mlflow.database.secret }}
 {{- end }}
+{{- with .Values.tuning.database.secret }}
+{{- $_ := set $site "studies_secret" . }}
+{{- end }}
 {{- toJson $site }}
 {{- end }}
 
