@@ -35,7 +35,7 @@ def helm(
 ) -> subprocess.CompletedProcess[str]:
     """Run Helm with a command; it reaches no cluster and reads no settings of this user."""
     command, *options = arguments
-    named = [release] if command == "template" else []
+    named = [release] if command in ("template", "install") else []
     environment = {"PATH": os.environ["PATH"], "KUBECONFIG": os.devnull, "HOME": "/nonexistent"}
     return subprocess.run(
         [tool("helm"), command, *named, str(chart), *options],
