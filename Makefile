@@ -145,7 +145,7 @@ check-api: setup ## The predictor against the descriptions of its API, with ten 
 .PHONY: check-wiring
 check-wiring: setup bin/helm bin/minio ## The chart's containers as processes of this machine: some minutes
 	@.venv/bin/pytest --timeout 1200 tests/wiring/images.py tests/registry/test_minio.py \
-	  $(addprefix tests/wiring/,installing.py training.py releasing.py hidden.py)
+	  $(addprefix tests/wiring/,installing.py training.py restoring.py releasing.py hidden.py)
 
 # Started by .github/workflows/canary.yml; its environment says what.
 .PHONY: canary
