@@ -220,6 +220,15 @@ def test_steps_get_their_secrets_by_name_and_none_by_parameter(name: str):
         (("containers", 0, "securityContext", "readOnlyRootFilesystem"), False, "readOnly"),
         (("containers", 0, "securityContext", "procMount"), "Unmasked", "procMount"),
         (("containers", 0, "ports"), [{"hostPort": 80}], "port of the node"),
+        (("containers", 0, "livenessProbe"), {"httpGet": {"host": "10.0.0.1"}}, "another host"),
+        (
+            ("containers", 0, "securityContext", "appArmorProfile"),
+            {"type": "Unconfined"},
+            "AppArmor",
+        ),
+        (("securityContext", "appArmorProfile"), {"type": "Unconfined"}, "AppArmor"),
+        (("securityContext", "seLinuxOptions"), {"type": "spc_t"}, "SELinux"),
+        (("securityContext", "windowsOptions"), {"hostProcess": True}, "host process"),
         (("volumes", 0), {"name": "host", "hostPath": {"path": "/"}}, "hostPath"),
     ],
 )
