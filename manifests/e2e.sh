@@ -7,9 +7,8 @@ cd "$(dirname "$0")/.."
 # shellcheck source=manifests/common.sh
 source manifests/common.sh
 
-readonly NAME=weathervane NAMESPACE=weathervane MODEL=weather TAG="${TAG:-0.1.0}"
+readonly NAME=weathervane NAMESPACE=weathervane MODEL=weather
 readonly TAKEN_BACK=5
-export WEATHERVANE_IMAGE="localhost:5001/weathervane-pipeline:$TAG"
 work="$(mktemp -d)"
 forwards=() forwarded="" sending=""
 
@@ -66,6 +65,9 @@ ask() { python -m tests.e2e ask "$(url):8080" "$work/pictures"; }
 weathervane_here() { weathervane "$@" --namespace $NAMESPACE --context "kind-$NAME" --model $MODEL; }
 
 need kubectl weathervane python
+# Steps and rollouts run in what the chart was installed with.
+WEATHERVANE_IMAGE="$(k get deployment weathervane-mlflow --output 'jsonpath={.spec.template.spec.containers[0].image}')"
+export WEATHERVANE_IMAGE
 # What a person has who works on this cluster: the store's root, MLflow's admin.
 forward $NAMESPACE weathervane-store 9000
 export WEATHERVANE_STORE_ENDPOINT=$forwarded

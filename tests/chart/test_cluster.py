@@ -25,10 +25,14 @@ case "${0##*/} $*" in
   "docker run"*) touch "$STATE/registry" ;;
   "docker inspect -f {{json"*) test -e "$STATE/connected" && echo '{}' || echo null ;;
   "docker network connect"*) touch "$STATE/connected" ;;
+  "docker inspect --format"*)
+    test -n "${UNBUILT:-}" || echo "${*: -1}" | sed "s/:[^:]*$/@sha256:of-the-push/" ;;
   *"get secret"*) echo c2VjcmV0 ;;
   *"get inferenceservice"*)
     test ! -e "$STATE/served" || echo http://weather.weathervane.127.0.0.1.sslip.io ;;
-  *"port-forward"*) echo "Forwarding from 127.0.0.1:54321 -> ${*##*:}"; exec sleep 60 ;;
+  *"port-forward"*)
+    test -z "${NO_WAY:-}" || exit 1
+    echo "Forwarding from 127.0.0.1:54321 -> ${*##*:}"; exec sleep 60 ;;
   "python -m weathervane.local.traffic"*) echo {} > "${@: -1}"; exec sleep 60 ;;
   "python -m tests.e2e spoil") echo bad0 ;;
   "docker buildx imagetools inspect"*) echo "sha256:digest-of-$4" ;;
@@ -213,8 +217,17 @@ def test_deploy_makes_our_namespace_installs_the_chart_and_runs_its_test(walk: W
     namespace, install, test = walk.told("^helm", "^kubectl")
     assert "apply -f manifests/namespace.yaml" in namespace
     assert "weathervane helm/weathervane --namespace weathervane" in install
-    assert "images.pipeline.tag=1.2.3" in install
+    for name in ("predictor", "pipeline"):
+        assert f"images.{name}.digest=sha256:of-the-push" in install
     assert "test weathervane" in test
+
+
+def test_images_that_nobody_built_are_not_deployed(walk: Walk):
+    done = walk.run("cluster.sh", "deploy", UNBUILT="1")
+
+    assert done.returncode == 2
+    assert "images of 0.1.0 are not built: make images" in done.stderr
+    assert walk.told("^helm", "^kubectl") == []
 
 
 def test_images_are_built_and_pushed_for_the_clusters_registry(walk: Walk):
@@ -283,9 +296,7 @@ def test_the_whole_way_again_is_the_same_and_its_first_model_is_a_canary_too(wal
 
 
 def test_a_service_that_cannot_be_reached_ends_the_way(walk: Walk):
-    (walk.bin / "kubectl").write_text("#!/bin/bash\necho no such service >&2; exit 1\n")
-
-    done = walk.run("e2e.sh")
+    done = walk.run("e2e.sh", NO_WAY="1")
 
     assert done.returncode == 2
     assert "service/weathervane-store of namespace weathervane cannot be reached" in done.stderr
@@ -328,6 +339,7 @@ def test_pin_looks_up_every_image_and_action_and_changes_nothing(walk: Walk):
         *(("cluster.sh", ("up",), tool) for tool in ("kind", "kubectl", "helm", "docker")),
         ("cluster.sh", ("images",), "docker"),
         ("cluster.sh", ("deploy",), "helm"),
+        ("cluster.sh", ("deploy",), "docker"),
         ("e2e.sh", (), "kubectl"),
     ],
 )
