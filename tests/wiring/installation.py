@@ -80,13 +80,17 @@ class Installation:
         """The environment of a role, on this machine."""
         return {key: self.node.here(value, "client") for key, value in self.secrets[secret].items()}
 
+    def keys(self, role: str) -> tuple[str, str]:
+        """A role's access key and secret key of the store."""
+        secret, access, hidden = KEYS[role]
+        values = self.secrets[secret]
+        return values[access], values[hidden]
+
     def store(self, role: str) -> Minio:
         """The bare store as a role sees it; ``nobody`` has no keys."""
         keys: dict[str, str] = {}
         if role != "nobody":
-            secret, access, hidden = KEYS[role]
-            values = self.secrets[secret]
-            keys = {"access_key": values[access], "secret_key": values[hidden]}
+            keys = dict(zip(("access_key", "secret_key"), self.keys(role), strict=True))
         address = f"127.0.0.1:{self.node.store}"
         return Minio(endpoint=address, secure=False, region="us-east-1", **keys)
 

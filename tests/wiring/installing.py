@@ -1,10 +1,13 @@
 """The chart's Jobs: what they make, and what each role may do afterwards."""
 
 import io
+import json
 
 import httpx
 import pytest
-from minio.error import S3Error
+from minio import MinioAdmin
+from minio.credentials import StaticProvider
+from minio.error import MinioAdminException, S3Error
 
 from tests.wiring.installation import PLANTED, Installation
 from weathervane.errors import TrackingError
@@ -68,6 +71,14 @@ STORE_RIGHTS = [
     ("mlflow", "write", "models/weather/new", False),
     ("nobody", "read", "models/weather/x", False),
     ("nobody", "list", "models/", False),
+    ("predictor", "list", "mlflow/", False),
+    ("rollout", "list", "data/", False),
+    ("mlflow", "list", "models/", False),
+    *(
+        (role, act, "models/weather/x", False)
+        for role in ("predictor", "rollout", "pipeline", "mlflow", "nobody")
+        for act in ("open to all", "make a bucket", "take the bucket away")
+    ),
 ]
 
 
@@ -92,6 +103,11 @@ def test_each_role_may_do_in_the_store_what_it_must_and_nothing_else(
             bucket_name=bucket, object_name=key, data=io.BytesIO(b"y"), length=1
         ),
         "delete": lambda: client.remove_object(bucket_name=bucket, object_name=key),
+        "open to all": lambda: client.set_bucket_policy(
+            bucket_name=bucket, policy=json.dumps({"Version": "2012-10-17", "Statement": []})
+        ),
+        "make a bucket": lambda: client.make_bucket(bucket_name="another"),
+        "take the bucket away": lambda: client.remove_bucket(bucket_name=bucket),
     }
 
     if may:
@@ -100,6 +116,19 @@ def test_each_role_may_do_in_the_store_what_it_must_and_nothing_else(
         with pytest.raises(S3Error) as refused:
             acts[act]()
         assert refused.value.code == "AccessDenied"
+
+
+@pytest.mark.parametrize("role", ["predictor", "rollout", "pipeline", "mlflow"])
+def test_a_role_may_make_no_users_of_the_store(installed: Installation, role: str):
+    access, hidden = installed.keys(role)
+    admin = MinioAdmin(
+        endpoint=f"127.0.0.1:{installed.node.store}",
+        credentials=StaticProvider(access, hidden),
+        secure=False,
+    )
+
+    with pytest.raises(MinioAdminException, match="AccessDenied"):
+        admin.user_add("eve", "x" * 12)
 
 
 def test_nobody_gets_into_mlflow_without_a_log_in(installed: Installation):
