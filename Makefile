@@ -125,16 +125,19 @@ bin/kubeconform:
 bin/minio:
 	@GOBIN=$(CURDIR)/bin go install github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 
+bin/kind:
+	@GOBIN=$(CURDIR)/bin go install sigs.k8s.io/kind@v0.32.0
+
 .PHONY: chart-tools
 chart-tools:
-	@for tool in helm kubeconform; do \
+	@for tool in helm kubeconform kind; do \
 	  test -x bin/$$tool || command -v $$tool > /dev/null || { \
 	    command -v go > /dev/null && $(MAKE) --no-print-directory bin/$$tool; \
-	  } || echo "The chart is not checked: $$tool is neither in bin/ nor on the PATH, and Go could not build it"; \
+	  } || echo "What needs $$tool is not checked: it is neither in bin/ nor on the PATH, and Go could not build it"; \
 	done
 
 .PHONY: check-chart
-check-chart: setup chart-tools cluster-tools ## The Helm chart: linted, against schemas, rights, pods, networks
+check-chart: setup chart-tools ## The Helm chart: linted, against schemas, rights, pods, networks
 	@PUBLIC_SCHEMAS=1 .venv/bin/pytest tests/chart tests/unit/install
 
 .PHONY: check-api
@@ -187,22 +190,14 @@ audit: setup ## Look requirements up among the known vulnerabilities; needs the 
 	@for file in all predictor predictor-tensorflow pipeline; do \
 	  $(SCAN) pip-audit@2.10.1 --disable-pip --require-hashes --requirement requirements/$$file.txt; done
 
-# A cluster on this machine; MODE=standard for KServe's Standard mode. Docker and kubectl are yours;
-# kind and helm are built where they are missing and Go is there.
-bin/kind:
-	@GOBIN=$(CURDIR)/bin go install sigs.k8s.io/kind@v0.32.0
+# A cluster on this machine; MODE=standard for KServe's Standard mode. Docker and kubectl are yours.
 CLUSTER := PATH="$$PATH:$(CURDIR)/bin" manifests/cluster.sh
-.PHONY: cluster-tools cluster images deploy e2e cluster-delete pin
-cluster-tools:
-	@for tool in kind helm; do \
-	  test -x bin/$$tool || command -v $$tool > /dev/null || ! command -v go > /dev/null || \
-	    $(MAKE) --no-print-directory bin/$$tool; \
-	done
-cluster: cluster-tools ## A kind cluster with Knative or a gateway, KServe and Kubeflow Pipelines
+.PHONY: cluster images deploy e2e cluster-delete pin
+cluster: chart-tools ## A kind cluster with Knative or a gateway, KServe and Kubeflow Pipelines
 	@$(CLUSTER) up
 images: ## Build our images and push them to the cluster's registry
 	@$(CLUSTER) images
-deploy: cluster-tools ## Our chart on the cluster, and its test
+deploy: chart-tools ## Our chart on the cluster, and its test
 	@$(CLUSTER) deploy
 e2e: setup ## On the cluster: train, release, ask, and take a bad model back
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" manifests/e2e.sh
