@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 from minio import Minio
 
 from tests.chart.rendering import CHART, NAMESPACE, named
 from tests.chart.test_rights import rights
 from tests.kserve.node import kubeconfig
 from tests.platform.cluster import Cluster
-from tests.wiring.nodes import Node, decoded, pods_of
+from tests.wiring.nodes import PATIENCE_SECONDS, PATIENT, Node, decoded, pods_of
 from weathervane.config import store_from_environment
 from weathervane.registry.store import Store
 
@@ -78,7 +79,13 @@ class Installation:
 
     def client(self, secret: str) -> dict[str, str]:
         """The environment of a role, on this machine."""
-        return {key: self.node.here(value, "client") for key, value in self.secrets[secret].items()}
+        values = self.secrets[secret]
+        return PATIENT | {key: self.node.here(value, "client") for key, value in values.items()}
+
+    def mlflow(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """Ask MLflow as anybody may."""
+        address = f"http://127.0.0.1:{self.node.tracking}/api/2.0/mlflow/{path}"
+        return httpx.request(method, address, timeout=PATIENCE_SECONDS, **more)
 
     def keys(self, role: str) -> tuple[str, str]:
         """A role's access key and secret key of the store."""

@@ -3,7 +3,6 @@
 import io
 import json
 
-import httpx
 import pytest
 from minio import MinioAdmin
 from minio.credentials import StaticProvider
@@ -132,36 +131,30 @@ def test_a_role_may_make_no_users_of_the_store(installed: Installation, role: st
 
 
 def test_nobody_gets_into_mlflow_without_a_log_in(installed: Installation):
-    address = f"http://127.0.0.1:{installed.node.tracking}/api/2.0/mlflow"
-    name = {"name": "weather"}
+    ask, name = installed.mlflow, {"name": "weather"}
+    eve = {"username": "eve", "password": "x" * 12}
+    wrong = ("admin", "password")
 
-    assert httpx.get(f"{address}/registered-models/get", params=name).status_code == 401
-    wrong = httpx.get(f"{address}/registered-models/get", params=name, auth=("admin", "password"))
-    assert wrong.status_code == 401
-    made = httpx.post(f"{address}/users/create", json={"username": "eve", "password": "x" * 12})
-    assert made.status_code == 401
+    assert ask("GET", "registered-models/get", params=name).status_code == 401
+    assert ask("GET", "registered-models/get", params=name, auth=wrong).status_code == 401
+    assert ask("POST", "users/create", json=eve).status_code == 401
 
 
 @pytest.mark.parametrize("secret", ["weathervane-settings", "weathervane-pipeline"])
 def test_a_role_may_make_no_users_and_delete_no_models(installed: Installation, secret: str):
-    values = installed.client(secret)
+    ask, values = installed.mlflow, installed.client(secret)
     auth = (values["MLFLOW_TRACKING_USERNAME"], values["MLFLOW_TRACKING_PASSWORD"])
-    address = f"http://127.0.0.1:{installed.node.tracking}/api/2.0/mlflow"
-    eve = {"username": "eve", "password": "x" * 12}
+    eve, model = {"username": "eve", "password": "x" * 12}, {"name": "weather"}
 
-    assert httpx.post(f"{address}/users/create", json=eve, auth=auth).status_code == 403
-    deleted = httpx.request(
-        "DELETE", f"{address}/registered-models/delete", json={"name": "weather"}, auth=auth
-    )
-    assert deleted.status_code == 403
+    assert ask("POST", "users/create", json=eve, auth=auth).status_code == 403
+    assert ask("DELETE", "registered-models/delete", json=model, auth=auth).status_code == 403
 
 
 def test_another_host_name_is_refused_by_mlflow(installed: Installation):
-    address = f"http://127.0.0.1:{installed.node.tracking}/api/2.0/mlflow/experiments/search"
+    ask, path = installed.mlflow, "experiments/search"
 
-    assert httpx.get(address, headers={"Host": "evil.example.org"}).status_code == 403
-    ours = httpx.get(address, headers={"Host": "weathervane-mlflow:5000"})
-    assert ours.status_code == 401
+    assert ask("GET", path, headers={"Host": "evil.example.org"}).status_code == 403
+    assert ask("GET", path, headers={"Host": "weathervane-mlflow:5000"}).status_code == 401
 
 
 WHO_IS_CHAMPION = f"""

@@ -18,6 +18,9 @@ from typing import Any
 from tests.chart.rendering import NAMESPACE, tool
 
 Secrets = Mapping[str, Mapping[str, str]]
+# Everything runs on one machine, and perhaps other work beside it: how fast is not looked at here.
+PATIENCE_SECONDS = 60.0
+PATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": f"{PATIENCE_SECONDS:.0f}"}
 
 
 def free_port() -> int:
@@ -78,7 +81,12 @@ class Node:
         # The image's own.
         image = {"PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
         ours = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
-        return {**ours, **image, **{key: self.here(value, name) for key, value in made.items()}}
+        return {
+            **ours,
+            **image,
+            **PATIENT,
+            **{key: self.here(value, name) for key, value in made.items()},
+        }
 
     def start(
         self,

@@ -7,6 +7,7 @@ import pytest
 
 from tests.chart.rendering import NAMESPACE
 from tests.platform.pods import Behaviour
+from tests.wiring.nodes import PATIENCE_SECONDS
 from tests.wiring.serving import ACCOUNTS, Serving
 from weathervane.registry.package import read_package
 from weathervane.registry.spoil import relabel_package
@@ -85,6 +86,7 @@ def test_each_account_may_do_on_the_cluster_what_it_must_and_nothing_else(
         method,
         f"{serving.site.cluster.api.address}{path}",
         headers={"Authorization": f"Bearer {account}"},
+        timeout=PATIENCE_SECONDS,
     )
 
     assert answer.status_code == (200 if may else 403), answer.text

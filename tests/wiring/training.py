@@ -9,7 +9,7 @@ import yaml
 
 from tests.chart.rendering import NAMESPACE, kinds, named
 from tests.wiring.installation import SECRET, Installation
-from tests.wiring.nodes import decoded, free_port, pods_of
+from tests.wiring.nodes import PATIENCE_SECONDS, decoded, free_port, pods_of
 from weathervane.client import encode_request
 from weathervane.registry.package import Package
 from weathervane.registry.versions import CHALLENGER, CHAMPION
@@ -107,7 +107,10 @@ def test_a_predictor_serves_what_kserve_fetched_for_it(installed: Installation, 
 def v2(port: int, picture: bytes) -> dict[str, Any]:
     body, headers = encode_request(picture)
     answer = httpx.post(
-        f"http://127.0.0.1:{port}/v2/models/weather/infer", content=body, headers=headers
+        f"http://127.0.0.1:{port}/v2/models/weather/infer",
+        content=body,
+        headers=headers,
+        timeout=PATIENCE_SECONDS,
     )
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
