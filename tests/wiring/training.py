@@ -16,6 +16,7 @@ from weathervane.registry.versions import CHALLENGER, CHAMPION
 
 RESOLVE = f"""
 from weathervane.config import store_from_environment, tracking_uri
+from weathervane.registry.store import Store
 from weathervane.registry.versions import Registry
 from weathervane.rollout.release import fetch_probes, resolve
 registry, store = Registry(tracking_uri()), Store(store_from_environment())
