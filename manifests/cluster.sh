@@ -104,14 +104,24 @@ images() {
 
 dockerfile() { if test "$1" = pipeline; then echo pipelines/Dockerfile; else echo "$1/Dockerfile"; fi; }
 
+# An image as it was pushed, so that a tag that was built again is never an old image on a node.
+digest() {
+  docker inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "localhost:$PORT/weathervane-$1:$TAG" |
+    grep -m1 "^localhost:$PORT/" | cut -d@ -f2
+}
+
 deploy() {
-  need kubectl helm
+  need docker kubectl helm
+  local predictor pipeline
+  if ! { predictor="$(digest predictor)" && pipeline="$(digest pipeline)"; }; then
+    die "images of $TAG are not built: make images"
+  fi
   say "our chart"
   k apply -f manifests/namespace.yaml
   local values=(--values helm/weathervane/ci/kind-values.yaml)
   if test "$MODE" = standard; then values+=(--values helm/weathervane/ci/standard-values.yaml); fi
   h weathervane helm/weathervane --namespace weathervane "${values[@]}" \
-    --set images.predictor.tag="$TAG" --set images.pipeline.tag="$TAG"
+    --set images.predictor.digest="$predictor" --set images.pipeline.digest="$pipeline"
   helm --kube-context "kind-$NAME" test weathervane --namespace weathervane
 }
 

@@ -30,13 +30,15 @@ def tool(name: str) -> str:
     return found
 
 
-def helm(*arguments: str, chart: Path = CHART) -> subprocess.CompletedProcess[str]:
+def helm(
+    *arguments: str, chart: Path = CHART, release: str = "weathervane"
+) -> subprocess.CompletedProcess[str]:
     """Run Helm with a command; it reaches no cluster and reads no settings of this user."""
     command, *options = arguments
-    release = ["weathervane"] if command == "template" else []
+    named = [release] if command in ("template", "install") else []
     environment = {"PATH": os.environ["PATH"], "KUBECONFIG": os.devnull, "HOME": "/nonexistent"}
     return subprocess.run(
-        [tool("helm"), command, *release, str(chart), *options],
+        [tool("helm"), command, *named, str(chart), *options],
         env=environment,
         capture_output=True,
         text=True,

@@ -11,7 +11,7 @@ _VOLUMES = {
     *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim"),
     *("projected", "secret"),
 }
-_SECCOMP = ("RuntimeDefault", "Localhost")
+_SECCOMP = _APPARMOR = ("RuntimeDefault", "Localhost")
 
 
 def faults(pod: Mapping[str, Any]) -> list[str]:
@@ -29,6 +29,7 @@ def _of_the_pod(pod: Mapping[str, Any]) -> Iterator[str]:
     for name in ("hostNetwork", "hostPID", "hostIPC"):
         if pod.get(name):
             yield f"{name} is set"
+    yield from _confinement("the pod", pod.get("securityContext") or {})
     if (pod.get("securityContext") or {}).get("sysctls"):
         yield "sysctls are set"
     for volume in pod.get("volumes") or []:
@@ -62,10 +63,30 @@ def _of_one(pod: Mapping[str, Any], container: Mapping[str, Any]) -> Iterator[st
         yield f"{name} sets no seccomp profile"
     if (own.get("procMount") or "Default") != "Default":
         yield f"{name} changes procMount"
-    if own.get("seLinuxOptions") or own.get("windowsOptions", {}).get("hostProcess"):
-        yield f"{name} chooses its own confinement"
+    yield from _confinement(name, own)
+    yield from _asked(container)
     for port in container.get("ports") or []:
         if port.get("hostPort"):
             yield f"{name} takes a port of the node"
     if own.get("readOnlyRootFilesystem") is not True:
         yield f"{name}: readOnlyRootFilesystem is not true"
+
+
+def _confinement(name: str, context: Mapping[str, Any]) -> Iterator[str]:
+    if context.get("seLinuxOptions"):
+        yield f"{name} chooses SELinux options"
+    if (context.get("windowsOptions") or {}).get("hostProcess"):
+        yield f"{name} is a host process"
+    if (context.get("appArmorProfile") or {}).get("type", "RuntimeDefault") not in _APPARMOR:
+        yield f"{name} is not confined by AppArmor"
+
+
+def _asked(container: Mapping[str, Any]) -> Iterator[str]:
+    """Since 1.34 a node asks nobody but the pod itself."""
+    hooks = [container.get(f"{kind}Probe") for kind in ("liveness", "readiness", "startup")]
+    hooks += (container.get("lifecycle") or {}).values()
+    for way in (
+        one[kind] for one in hooks if one for kind in ("httpGet", "tcpSocket") if kind in one
+    ):
+        if way.get("host"):
+            yield f"{container['name']} is asked at another host"

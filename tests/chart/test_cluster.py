@@ -1,12 +1,14 @@
 """A dry walk of `make cluster` and `make e2e`: what would be run, in which order, and twice."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.chart import rendering
 from tests.chart.rendering import ROOT
 from weathervane.config import PipelineSettings, from_mapping, read_yaml
 from weathervane.rollout.plan import Plan
@@ -23,14 +25,20 @@ case "${0##*/} $*" in
   "docker run"*) touch "$STATE/registry" ;;
   "docker inspect -f {{json"*) test -e "$STATE/connected" && echo '{}' || echo null ;;
   "docker network connect"*) touch "$STATE/connected" ;;
+  "docker inspect --format"*)
+    test -n "${UNBUILT:-}" || echo "${*: -1}" | sed "s/:[^:]*$/@sha256:of-the-push/" ;;
   *"get secret"*) echo c2VjcmV0 ;;
-  *"get inferenceservice"*) echo http://weather.weathervane.127.0.0.1.sslip.io ;;
-  *"port-forward"*) exec sleep 60 ;;
-  "python -m weathervane.local.traffic"*) exec sleep 60 ;;
+  *"get inferenceservice"*)
+    test ! -e "$STATE/served" || echo http://weather.weathervane.127.0.0.1.sslip.io ;;
+  *"port-forward"*)
+    test -z "${NO_WAY:-}" || exit 1
+    echo "Forwarding from 127.0.0.1:54321 -> ${*##*:}"; exec sleep 60 ;;
+  "python -m weathervane.local.traffic"*) echo {} > "${@: -1}"; exec sleep 60 ;;
   "python -m tests.e2e spoil") echo bad0 ;;
   "docker buildx imagetools inspect"*) echo "sha256:digest-of-$4" ;;
   "git ls-remote"*) printf 'of-the-tag\t%s\nof-the-commit\t%s^{}\n' "$4" "$4" ;;
   "weathervane rollout start bad0"*) exit "${BAD_ENDS:-5}" ;;
+  "weathervane rollout start"*) touch "$STATE/served" ;;
 esac
 case "$*" in *" -f -"* | *" -i "*) cat > /dev/null ;; esac
 """
@@ -59,8 +67,16 @@ class Walk:
     def run(
         self, script: str, *arguments: str, **variables: str
     ) -> subprocess.CompletedProcess[str]:
+        return self._walk("/bin/bash", str(ROOT / "manifests" / script), *arguments, **variables)
+
+    def make(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        make = shutil.which("make")
+        assert make, "make is not on the PATH"
+        return self._walk(make, "--no-print-directory", "--directory", str(ROOT), *arguments)
+
+    def _walk(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["/bin/bash", str(ROOT / "manifests" / script), *arguments],
+            command,
             env={
                 "PATH": str(self.bin),
                 "RECORD": str(self.record),
@@ -129,6 +145,38 @@ def test_the_platform_is_installed_in_order_each_step_after_the_one_before(walk:
         assert wanted in line
 
 
+@pytest.mark.parametrize("mode", ORDER)
+def test_make_cluster_twice_is_the_script_in_that_mode_twice(walk: Walk, mode: str):
+    walk.run("cluster.sh", "up", MODE=mode)
+    walk.told()
+    walk.run("cluster.sh", "up", MODE=mode)
+    wanted = walk.told(".")
+
+    done = walk.make("cluster", f"MODE={mode}")
+
+    assert done.returncode == 0, done.stderr
+    assert walk.told(".") == wanted
+    assert ("eg oci://docker.io/envoyproxy/gateway-helm" in str(wanted)) == (mode == "standard")
+
+
+@pytest.mark.parametrize(
+    ("target", "script"),
+    [
+        ("cluster", "manifests/cluster.sh up"),
+        ("images", "manifests/cluster.sh images"),
+        ("deploy", "manifests/cluster.sh deploy"),
+        ("cluster-delete", "manifests/cluster.sh delete"),
+        ("pin", "manifests/cluster.sh pin"),
+        ("e2e", "manifests/e2e.sh"),
+    ],
+)
+def test_each_target_of_make_is_a_script(walk: Walk, target: str, script: str):
+    done = walk.make("--dry-run", target)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].endswith(script)
+
+
 def test_pipelines_are_kubeflows_own_at_its_version_and_one_change_of_ours(walk: Walk):
     walk.run("cluster.sh", "up")
 
@@ -169,8 +217,17 @@ def test_deploy_makes_our_namespace_installs_the_chart_and_runs_its_test(walk: W
     namespace, install, test = walk.told("^helm", "^kubectl")
     assert "apply -f manifests/namespace.yaml" in namespace
     assert "weathervane helm/weathervane --namespace weathervane" in install
-    assert "images.pipeline.tag=1.2.3" in install
+    for name in ("predictor", "pipeline"):
+        assert f"images.{name}.digest=sha256:of-the-push" in install
     assert "test weathervane" in test
+
+
+def test_images_that_nobody_built_are_not_deployed(walk: Walk):
+    done = walk.run("cluster.sh", "deploy", UNBUILT="1")
+
+    assert done.returncode == 2
+    assert "images of 0.1.0 are not built: make images" in done.stderr
+    assert walk.told("^helm", "^kubectl") == []
 
 
 def test_images_are_built_and_pushed_for_the_clusters_registry(walk: Walk):
@@ -184,15 +241,27 @@ def test_images_are_built_and_pushed_for_the_clusters_registry(walk: Walk):
     assert all("localhost:5001/weathervane-" in line for line in told)
 
 
-def test_the_whole_way_trains_releases_asks_and_has_a_bad_model_taken_back(walk: Walk):
+TRAFFIC = "python -m weathervane.local.traffic --address"
+
+
+def acts_of_the_whole_way(walk: Walk) -> list[str]:
     done = walk.run("e2e.sh")
 
     assert done.returncode == 0, done.stderr
-    acts = walk.told("^python", "^weathervane (rollout|pipeline)")
-    short = [" ".join(line.split()[:4]) for line in acts]
-    # It runs beside the second release.
-    short.remove("python -m weathervane.local.traffic --address")
-    assert short == [
+    return walk.told("^python", "^weathervane (rollout|pipeline)", "port-forward")
+
+
+def in_short(acts: list[str]) -> list[str]:
+    """Without the forwards, and without traffic, which runs beside a release."""
+    short = [" ".join(line.split()[:4]) for line in acts if "port-forward" not in line]
+    short.remove(TRAFFIC)
+    return short
+
+
+def test_the_whole_way_trains_releases_asks_and_has_a_bad_model_taken_back(walk: Walk):
+    acts = acts_of_the_whole_way(walk)
+
+    assert in_short(acts) == [
         "python -m tests.e2e upload",
         "weathervane pipeline submit training",
         "weathervane rollout start challenger",
@@ -205,6 +274,32 @@ def test_the_whole_way_trains_releases_asks_and_has_a_bad_model_taken_back(walk:
     ]
     assert len({line for line in acts if "pipeline submit" in line}) == 2  # with another seed
     assert all(line.endswith("--wait") for line in acts if "pipeline submit" in line)
+    assert [line.split()[-2:] for line in acts if "port-forward" in line] == [
+        ["service/weathervane-store", ":9000"],
+        ["service/weathervane-mlflow", ":5000"],
+        ["service/ml-pipeline", ":8888"],
+    ]
+
+
+def test_the_whole_way_again_is_the_same_and_its_first_model_is_a_canary_too(walk: Walk):
+    first = acts_of_the_whole_way(walk)
+    again = acts_of_the_whole_way(walk)
+
+    assert in_short(again) == in_short(first)
+
+    def releases_before_traffic(acts: list[str]) -> int:
+        (sent,) = (number for number, line in enumerate(acts) if line.startswith(TRAFFIC))
+        return sum("rollout start challenger" in line for line in acts[:sent])
+
+    assert releases_before_traffic(first) == 1
+    assert releases_before_traffic(again) == 0
+
+
+def test_a_service_that_cannot_be_reached_ends_the_way(walk: Walk):
+    done = walk.run("e2e.sh", NO_WAY="1")
+
+    assert done.returncode == 2
+    assert "service/weathervane-store of namespace weathervane cannot be reached" in done.stderr
 
 
 def test_a_bad_model_that_is_not_taken_back_is_a_failure(walk: Walk):
@@ -244,6 +339,7 @@ def test_pin_looks_up_every_image_and_action_and_changes_nothing(walk: Walk):
         *(("cluster.sh", ("up",), tool) for tool in ("kind", "kubectl", "helm", "docker")),
         ("cluster.sh", ("images",), "docker"),
         ("cluster.sh", ("deploy",), "helm"),
+        ("cluster.sh", ("deploy",), "docker"),
         ("e2e.sh", (), "kubectl"),
     ],
 )
@@ -285,13 +381,36 @@ def test_what_the_cluster_gets_from_us_fits_its_schemas():
         "namespace.yaml",
         "standard/gateway.yaml",
         "knative/serving.yaml",
+        "tune-job.yaml",
     ):
         for one in yaml.safe_load_all((ROOT / "manifests" / file).read_text()):
             if one["apiVersion"].startswith("operator.knative.dev"):
                 continue  # its schema is in no source that we have
             assert schemas.faults(one) == [], file
             checked.append(one["kind"])
-    assert len(checked) == 7
+    assert len(checked) == 8
+
+
+def test_kserve_announces_the_address_that_kourier_serves():
+    """With Istio it would be another one, which only Istio routes."""
+    (serving,) = (
+        one
+        for one in yaml.safe_load_all((ROOT / "manifests/knative/serving.yaml").read_text())
+        if one["kind"] == "KnativeServing"
+    )
+    kserve = yaml.safe_load((ROOT / "manifests/kserve/values.yaml").read_text())["kserve"]
+
+    assert list(serving["spec"]["ingress"]) == ["kourier"]
+    assert kserve["controller"]["gateway"]["disableIstioVirtualHost"] is True
+
+
+def test_kind_takes_its_configuration():
+    """It reads that before it looks for Docker, which is not there."""
+    kind = [rendering.tool("kind"), "create", "cluster", "--config", str(ROOT / "kind-config.yaml")]
+
+    done = subprocess.run(kind, env={"PATH": ""}, capture_output=True, text=True, check=False)
+
+    assert "failed to get docker info" in done.stderr
 
 
 def test_every_version_stands_in_one_file():

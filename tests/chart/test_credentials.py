@@ -1,15 +1,19 @@
 """The Job that makes Secrets, over HTTP against an API server that knows its role."""
 
+import json
+import re
 from collections.abc import Iterator
 
 import pytest
 from kubernetes.client import Configuration
 
-from tests.chart.rendering import NAMESPACE, kinds, named, objects
+from tests.chart.rendering import NAMESPACE, SCENARIOS, kinds, named, objects, pods, text
 from tests.chart.test_rights import rights
 from tests.platform.cluster import Cluster
 from weathervane.errors import DeploymentError, UsageError
 from weathervane.install.credentials import ensure
+from weathervane.install.policies import ROLES
+from weathervane.install.secrets import USERS, decoded, encoded, wanted
 from weathervane.install.site import Site, read_site
 from weathervane.rollout.kserve.api import Api
 
@@ -63,13 +67,85 @@ def test_secrets_are_made_once_in_both_namespaces(cluster: Cluster):
     assert set(first[1]) == {"weathervane-pipeline"}
 
 
-def test_what_is_said_holds_nothing_of_what_is_hidden(cluster: Cluster):
+# Secrets that are yours to make, by scenario, and one of ours with a token that a webhook names.
+_TOKEN = {"weathervane-settings": ["WEBHOOK_TOKEN"]}
+_LOGINS = [f"{role}-{part}" for role in USERS for part in ("username", "password")]
+
+
+def keys_of(*roles: str) -> list[str]:
+    return [f"{role}-{part}-key" for role in roles for part in ("access", "secret")]
+
+
+YOURS = {
+    "external": {
+        "my-store-keys": keys_of("predictor", "rollout", "pipeline"),
+        "my-mlflow-logins": _LOGINS,
+        **_TOKEN,
+    },
+    "mlflow": {"my-mlflow-logins": _LOGINS, **_TOKEN},
+    "s3": {"my-store-keys": keys_of(*ROLES), **_TOKEN},
+    "database": {
+        "mlflow-database": ["uri", "auth-uri"],
+        "studies-database": ["uri"],
+        **_TOKEN,
+    },
+}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_pod_names_only_keys_of_secrets_that_are_made(scenario: str):
+    """Or it would wait for ever: its container cannot be made."""
+    found = objects(scenario)
+    given = dict(YOURS.get(scenario, {}))
+    yours = {(NAMESPACE, name): dict.fromkeys(keys, "x") for name, keys in given.items()}
+    made = {one.name: set(one.values) for one in wanted(site(scenario), yours)}
+
+    named_keys = {
+        (reference["name"], reference["key"])
+        for _, pod in pods(found)
+        for container in pod["containers"]
+        for one in container.get("env") or []
+        if (reference := one.get("valueFrom", {}).get("secretKeyRef"))
+    }
+    named_keys |= {
+        (volume["secret"]["secretName"], item["key"])
+        for _, pod in pods(found)
+        for volume in pod.get("volumes") or []
+        if "secret" in volume
+        for item in volume["secret"]["items"]
+    }
+    assert [(name, key) for name, key in named_keys if key not in made.get(name, ())] == []
+
+
+@pytest.mark.parametrize("scenario", YOURS)
+def test_what_you_put_into_secrets_goes_to_secrets_and_nowhere_else(
+    cluster: Cluster, scenario: str
+):
+    (role,) = (
+        one
+        for one in kinds(objects(scenario), "Role")
+        if one["metadata"]["name"] == "weathervane-install"
+    )
+    cluster.api.roles = {"install": rights(role)}
+    planted: dict[str, str] = {}
+    for name, keys in YOURS[scenario].items():
+        values = {key: f"canary-{name}-{key}" for key in keys}
+        planted |= {f"{name} {key}": value for key, value in values.items()}
+        body = {"metadata": {"name": name}, "data": encoded(values)}
+        cluster.objects.create((SECRETS, NAMESPACE, name), body)
     said: list[str] = []
 
-    ensure(site("default"), connect(cluster), said.append)
+    ensure(site(scenario), connect(cluster), said.append)
 
-    hidden = [value for one in there(cluster, NAMESPACE).values() for value in one["data"].values()]
-    assert not [value for value in hidden if value in " ".join(said)]
+    every = {name: decoded(one["data"]) for name, one in there(cluster, NAMESPACE).items()}
+    ours = json.dumps([one for name, one in every.items() if name.startswith("weathervane-")])
+    assert not [value for value in planted.values() if value not in ours]
+    # And what the Job made itself.
+    made = set(re.findall(r'"([0-9a-f]{40})"', ours))
+    others = [key for key in cluster.objects.every_key() if key[0] != SECRETS]
+    places = [text(scenario), *said, json.dumps([cluster.objects.get(key) for key in others])]
+    hidden = {*planted.values(), *made}
+    assert not [value for value in hidden if any(value in place for place in places)]
 
 
 def test_a_secret_of_ours_that_lost_a_key_gets_it_back_and_keeps_the_rest(cluster: Cluster):

@@ -51,21 +51,7 @@ def test_every_panel_asks_for_series_that_there_are():
     assert asked <= exposed()
 
 
-def test_alerts_have_the_bounds_of_the_values():
-    found = objects("default", "monitoring.alerts.p95Seconds=0.123")
-    (rules,) = kinds(found, "PrometheusRule")
-
-    assert "> 0.123" in json.dumps(rules)
-
-
 def test_predictors_are_asked_at_their_own_port():
     (monitor,) = kinds(objects("default"), "PodMonitor")
 
     assert [one["portNumber"] for one in monitor["spec"]["podMetricsEndpoints"]] == [8080]
-
-
-def test_your_labels_select_monitors_and_rules():
-    found = objects("default", 'monitoring.labels={"release":"prometheus"}')
-
-    for kind in ("PodMonitor", "ServiceMonitor", "PrometheusRule"):
-        assert kinds(found, kind)[0]["metadata"]["labels"]["release"] == "prometheus"

@@ -2,6 +2,7 @@
 
 import re
 from copy import deepcopy
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.chart.rendering import ROOT, SCENARIOS, kinds, named, objects, pods
 from weathervane.install.secrets import CLIENT_KEYS, LOG_IN_KEYS, PIPELINE
 from weathervane.rollout.kserve.job import Driver, rollout_job
 from weathervane.rollout.plan import Plan
+from weathervane.training import commands
 
 SOUND: dict[str, Any] = {
     "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
@@ -70,7 +72,24 @@ def storage_initializer() -> dict[str, Any]:
 def test_the_job_of_a_rollout_is_restricted():
     job = rollout_job("weather", "a" * 64, Plan(), Driver(image="i"), who="w", rollout="r")
 
-    assert restricted.faults(job["spec"]["template"]["spec"]) == []
+    pod = job["spec"]["template"]["spec"]
+    assert restricted.faults(pod) == []
+    (container,) = pod["containers"]
+    for kind in ("requests", "limits"):
+        assert {"cpu", "memory"} == set(container["resources"][kind])
+
+
+def test_the_job_that_tunes_is_restricted_and_asks_for_what_there_is():
+    job = yaml.safe_load((ROOT / "manifests" / "tune-job.yaml").read_text())
+    pod = job["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    program, tune, _ = container["command"]
+    options = {f"--{name.replace('_', '-')}" for name in signature(commands.tune).parameters}
+
+    assert restricted.faults(pod) == []
+    assert container["envFrom"] == [{"secretRef": {"name": PIPELINE}}]
+    assert (program, tune) == ("weathervane", commands.tune.__name__)
+    assert {one.partition("=")[0] for one in container["args"]} <= options
 
 
 # A step's container as Kubeflow Pipelines 2.17 compiles it for Argo: argocompiler/container.go,
@@ -201,6 +220,15 @@ def test_steps_get_their_secrets_by_name_and_none_by_parameter(name: str):
         (("containers", 0, "securityContext", "readOnlyRootFilesystem"), False, "readOnly"),
         (("containers", 0, "securityContext", "procMount"), "Unmasked", "procMount"),
         (("containers", 0, "ports"), [{"hostPort": 80}], "port of the node"),
+        (("containers", 0, "livenessProbe"), {"httpGet": {"host": "10.0.0.1"}}, "another host"),
+        (
+            ("containers", 0, "securityContext", "appArmorProfile"),
+            {"type": "Unconfined"},
+            "AppArmor",
+        ),
+        (("securityContext", "appArmorProfile"), {"type": "Unconfined"}, "AppArmor"),
+        (("securityContext", "seLinuxOptions"), {"type": "spc_t"}, "SELinux"),
+        (("securityContext", "windowsOptions"), {"hostProcess": True}, "host process"),
         (("volumes", 0), {"name": "host", "hostPath": {"path": "/"}}, "hostPath"),
     ],
 )

@@ -34,6 +34,7 @@ def secrets(found: tuple[dict[str, Any], ...]) -> list[Secret]:
     keys = {f"{role}-{part}-key": "x" for role in ROLES for part in ("access", "secret")}
     given = {site.store_secret: keys, site.tracking_secret: {}}
     given[site.database_secret] = {"uri": "x", "auth-uri": "x"}
+    given[site.studies_secret] = {"uri": "x"}
     return wanted(site, {(site.namespace, name): values for name, values in given.items()})
 
 

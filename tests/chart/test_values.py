@@ -138,23 +138,3 @@ def test_what_is_turned_off_is_not_there():
     assert kinds(found, "NetworkPolicy") == []
     assert "weathervane-ci" not in {one["metadata"]["name"] for one in found}
     assert kinds(found, "PrometheusRule") == []
-
-
-def test_sizes_classes_and_copies_are_those_of_the_values():
-    found = objects("bare")
-    (claim,) = named(found, "StatefulSet", "weathervane-store")["spec"]["volumeClaimTemplates"]
-    volume = named(found, "PersistentVolumeClaim", "weathervane-mlflow")["spec"]
-    template = yaml.safe_load(
-        named(found, "ConfigMap", "weathervane-template")["data"]["template.yaml"]
-    )
-    predictor = template["spec"]["predictor"]
-
-    assert claim["spec"]["storageClassName"] == volume["storageClassName"] == "fast"
-    assert claim["spec"]["resources"]["requests"]["storage"] == "200Gi"
-    assert volume["resources"]["requests"]["storage"] == "20Gi"
-    assert (predictor["minReplicas"], "maxReplicas" in predictor) == (4, False)
-    assert predictor["model"]["args"] == [
-        *("--digest={digest}", "--drain-seconds=10", "--log-format=json")
-    ]
-    assert kinds(found, "PodDisruptionBudget")[0]["spec"]["maxUnavailable"] == 2
-    assert site(found).services == ("weather", "clouds-at-night")

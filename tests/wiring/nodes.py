@@ -18,6 +18,9 @@ from typing import Any
 from tests.chart.rendering import NAMESPACE, tool
 
 Secrets = Mapping[str, Mapping[str, str]]
+# Everything runs on one machine, and perhaps other work beside it: how fast is not looked at here.
+PATIENCE_SECONDS = 60.0
+PATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": f"{PATIENCE_SECONDS:.0f}"}
 
 
 def free_port() -> int:
@@ -78,7 +81,12 @@ class Node:
         # The image's own.
         image = {"PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
         ours = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
-        return {**ours, **image, **{key: self.here(value, name) for key, value in made.items()}}
+        return {
+            **ours,
+            **image,
+            **PATIENT,
+            **{key: self.here(value, name) for key, value in made.items()},
+        }
 
     def start(
         self,
@@ -117,6 +125,24 @@ class Node:
         self.running.append(process)
         return process
 
+    def serve(
+        self, name: str, pod: Mapping[str, Any], secrets: Secrets, port: int, path: str, **more: Any
+    ) -> None:
+        """Start a pod and wait until it answers at a port; fails as soon as it has ended."""
+        import httpx
+
+        process = self.start(name, pod, secrets, **more)
+        give_up = time.monotonic() + 600
+        while True:
+            try:
+                if httpx.get(f"http://127.0.0.1:{port}{path}", timeout=5).status_code < 500:
+                    return
+            except httpx.HTTPError:
+                pass
+            ended = process.poll() is not None or time.monotonic() > give_up
+            assert not ended, f"{name} answers nothing at port {port}: {self.log(name).read_text()}"
+            time.sleep(0.2)
+
     def run(self, name: str, pod: Mapping[str, Any], secrets: Secrets, **more: Any) -> str:
         """Run a pod to its end, which must be good; what it said."""
         code = self.ended(self.start(name, pod, secrets, **more))
@@ -154,17 +180,3 @@ def pods_of(found: tuple[dict[str, Any], ...], kind: str, name: str) -> Mapping[
 
 def decoded(secret: Mapping[str, Any]) -> dict[str, str]:
     return {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
-
-
-def await_answer(port: int, path: str, seconds: float = 180) -> None:
-    import httpx
-
-    give_up = time.monotonic() + seconds
-    while True:
-        try:
-            if httpx.get(f"http://127.0.0.1:{port}{path}", timeout=5).status_code < 500:
-                return
-        except httpx.HTTPError:
-            pass
-        assert time.monotonic() < give_up, f"nothing answers at port {port}"
-        time.sleep(0.2)

@@ -34,7 +34,6 @@ def give_access(site: Site, environment: Mapping[str, str] = os.environ) -> None
 
     if site.own_store:
         from weathervane.install import store
-        from weathervane.install.policies import ROLES
 
         root = StoreConfig(
             endpoint=site.endpoint,
@@ -45,7 +44,7 @@ def give_access(site: Site, environment: Mapping[str, str] = os.environ) -> None
         )
         keys = {
             role: (needed(f"{role.upper()}_ACCESS_KEY"), needed(f"{role.upper()}_SECRET_KEY"))
-            for role in ROLES
+            for role in site.roles
         }
         store.ensure(root, keys, tell=print)
     if site.own_tracking:

@@ -33,7 +33,7 @@ def ensure(site: Site, connect: Callable[[str], Api], tell: Callable[[str], None
 def _read(site: Site, apis: dict[str, Api]) -> dict[tuple[str, str], Object]:
     places = [(site.namespace, name) for name in NAMES]
     places.append((site.pipelines_namespace, PIPELINE))
-    given = (site.store_secret, site.tracking_secret, site.database_secret)
+    given = (site.store_secret, site.tracking_secret, site.database_secret, site.studies_secret)
     places += [(site.namespace, name) for name in given if name]
     found = {}
     for namespace, name in places:

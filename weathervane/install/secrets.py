@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from weathervane.errors import UsageError
-from weathervane.install.policies import ROLES
 from weathervane.install.site import Site
 
 # Names that the chart's manifests and the rollout's Job rely on.
@@ -26,6 +25,7 @@ CLIENT_KEYS = (
     *("WEATHERVANE_STORE_ACCESS_KEY", "WEATHERVANE_STORE_SECRET_KEY", "MLFLOW_TRACKING_URI"),
 )
 LOG_IN_KEYS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+STUDIES = "WEATHERVANE_STUDIES"  # of `weathervane tune`, where processes share them
 NAMES = (STORE, PREDICTOR, SETTINGS, PIPELINE, MLFLOW)
 USERS = ("pipeline", "rollout")  # of MLflow, besides its admin
 
@@ -69,7 +69,7 @@ def wanted(site: Site, found: Mapping[tuple[str, str], Values]) -> list[Secret]:
         "mlflow": ((here, MLFLOW), "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
     }
     keys: dict[str, tuple[str, str]] = {}
-    for role in ROLES:
+    for role in site.roles:
         place, access, secret = places[role]
         if not site.own_store:
             given = _given(found, here, site.store_secret)
@@ -92,6 +92,9 @@ def wanted(site: Site, found: Mapping[tuple[str, str], Values]) -> list[Secret]:
         return dict(zip(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), keys[role], strict=True))
 
     of_steps = of_a_client("pipeline")
+    if site.studies_secret:
+        given = _given(found, here, site.studies_secret)
+        of_steps[STUDIES] = _needed(given, "uri", site.studies_secret)
     made = [
         Secret(
             namespace=here,

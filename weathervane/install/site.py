@@ -10,6 +10,7 @@ from pydantic import ConfigDict
 
 from weathervane.config import from_mapping
 from weathervane.errors import UsageError
+from weathervane.install.policies import ROLES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,16 +29,23 @@ class Site:
     own_store: bool = True
     own_tracking: bool = True
     # Secrets that somebody else made: keys to their store, log-ins of their MLflow (none: it asks
-    # for none), the addresses of our MLflow's database (none: SQLite).
+    # for none), the addresses of our MLflow's database (none: SQLite) and of the studies' of
+    # `weathervane tune` (none: each process has its own).
     store_secret: str = ""
     tracking_secret: str = ""
     database_secret: str = ""
+    studies_secret: str = ""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     def __post_init__(self) -> None:
         if not self.own_store and not self.store_secret:
             raise UsageError("store_secret must name the Secret with the keys to your store")
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Who has keys of the store: MLflow's server only where it is ours."""
+        return tuple(role for role in ROLES if self.own_tracking or role != "mlflow")
 
     @property
     def host(self) -> str:

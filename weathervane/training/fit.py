@@ -202,7 +202,8 @@ def _order(labels: Labels, config: TrainConfig, random: np.random.Generator) -> 
     if config.balance != "sampling":
         return random.permutation(len(labels))
     share = class_weights(labels)[labels].astype(np.float64)
-    return random.choice(len(labels), len(labels), p=share / share.sum())
+    # numpy's own dice, not the module of that name.
+    return random.choice(len(labels), len(labels), p=share / share.sum())  # nosec B311
 
 
 def class_weights(labels: Labels) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 {{/* The labels of every object. */}}
 {{- define "weathervane.labels" -}}
 {{ include "weathervane.selector" . }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
@@ -50,7 +50,7 @@ seccompProfile:
 {{- with .Values.images.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | quote }}
   {{- end }}
 {{- end }}
 {{- with .Values.nodeSelector }}
@@ -106,6 +106,9 @@ http://weathervane-mlflow.{{ .Release.Namespace }}.svc:5000
 {{- $_ := merge $site (dict "own_tracking" false "tracking_secret" .Values.mlflow.external.secret) }}
 {{- else if .Values.mlflow.database.secret }}
 {{- $_ := set $site "database_secret" .Values.mlflow.database.secret }}
+{{- end }}
+{{- with .Values.tuning.database.secret }}
+{{- $_ := set $site "studies_secret" . }}
 {{- end }}
 {{- toJson $site }}
 {{- end }}

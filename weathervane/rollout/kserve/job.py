@@ -110,7 +110,7 @@ def rollout_job(
         ],
         "resources": {
             "requests": {"cpu": "100m", "memory": "256Mi"},
-            "limits": {"memory": "512Mi"},
+            "limits": {"cpu": "1", "memory": "512Mi"},
         },
         "securityContext": {
             "allowPrivilegeEscalation": False,
