@@ -29,6 +29,7 @@ from weathervane.registry.package import (
     LITERT_MODEL,
     Description,
     Package,
+    check_description,
     seal,
 )
 from weathervane.saved_model import SIGNATURE, SavedModel
@@ -130,6 +131,7 @@ def build_package(
         metrics=dict(metrics or {}),
         ood_threshold=ood_threshold,
     )
+    check_description(description)
     reference = SavedModel(saved_model)
     if (reference.size, reference.classes) != (size, len(description.labels)):
         raise PackageError(
@@ -138,10 +140,11 @@ def build_package(
         )
     with new_folder(out) as folder:
         _copy(saved_model, folder)
+        # Before the conversion, which takes longer than a model that is refused is worth.
+        _write_golden(folder, _choose(_candidates(reference, size)))
         if litert:
             _write(folder / LITERT_MODEL, convert(folder))
             engine = LiteRtModel(folder / LITERT_MODEL)
-        _write_golden(folder, _choose(_candidates(reference, size)))
         package = seal(folder, description)
         if litert:
             package.check_golden(lambda picture: engine(images.load(picture, size)[None])[0])
