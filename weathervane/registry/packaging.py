@@ -21,6 +21,7 @@ from weathervane.data import images
 from weathervane.data.scenes import WEATHERS, render
 from weathervane.errors import PackageError
 from weathervane.folders import new_folder
+from weathervane.lean import import_tensorflow
 from weathervane.litert_model import LiteRtModel
 from weathervane.registry.package import (
     GOLDEN,
@@ -157,6 +158,7 @@ def convert(saved_model: Path) -> bytes:
     Raises:
         PackageError: when an operation has no counterpart.
     """
+    import_tensorflow()
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_saved_model(
