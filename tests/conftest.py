@@ -21,6 +21,30 @@ from weathervane.registry.versions import CHAMPION, Registry
 ACCESS_KEY = "test-access"
 SECRET_KEY = "test-secret-key"
 
+# The files that take longest, those that compute and those that wait in turn. Two processes take
+# them from the top: one waits while the other computes, and neither is left with a long one alone.
+LONGEST = (
+    "pipelines/test_demo.py",
+    "local/test_rollout_rows.py",
+    "pipelines/test_training.py",
+    "local/test_local_deployment.py",
+    "training/test_training.py",
+    "local/test_gateway.py",
+    "pipelines/test_release.py",
+    "kserve/test_ways.py",
+    "components/test_chain.py",
+    "local/test_killed_midway.py",
+    "training/test_packaging.py",
+    "kserve/test_disturbed.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest; the others keep their order."""
+    here = Path(__file__).parent
+    places = {here / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
 
 @pytest.fixture(scope="session")
 def store_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreConfig]:
@@ -62,7 +86,7 @@ def empty_tracking_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def make(folder: Path) -> None:
         assert Registry(f"sqlite:///{folder}/empty.db").alias("weather", CHAMPION) is None
 
-    return _made_once(tmp_path_factory, "mlflow", make) / "empty.db"
+    return made_once(tmp_path_factory, "mlflow", make) / "empty.db"
 
 
 @pytest.fixture
@@ -81,10 +105,10 @@ def tiny_package(tmp_path_factory: pytest.TempPathFactory) -> Package:
         # -P: what lies beside the script is no library.
         subprocess.run([sys.executable, "-P", str(script), str(folder / "package")], check=True)
 
-    return read_package(_made_once(tmp_path_factory, "tiny", make) / "package")
+    return read_package(made_once(tmp_path_factory, "tiny", make) / "package")
 
 
-def _made_once(folders: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+def made_once(folders: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
     """A folder that ``make`` fills, once for all processes that run tests at the same time."""
     # The folder of each process lies in one that they share.
     alone = "PYTEST_XDIST_WORKER" not in os.environ

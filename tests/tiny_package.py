@@ -7,11 +7,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-import keras
-
 from weathervane.data.scenes import WEATHERS
+from weathervane.lean import import_tensorflow
 from weathervane.registry.packaging import build_package
 from weathervane.training.export import export
+
+import_tensorflow()
+import keras  # noqa: E402
 
 SIZE = 64
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weathervane.errors import PackageError
+from weathervane.lean import import_tensorflow
 from weathervane.registry.saved_model_graph import check_saved_model
 
 SIGNATURE = "serving_default"
@@ -22,6 +23,7 @@ class SavedModel:
 
     def __init__(self, folder: Path) -> None:
         check_saved_model(folder)
+        import_tensorflow()
         import tensorflow as tf
 
         try:

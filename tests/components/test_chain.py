@@ -31,7 +31,8 @@ from weathervane.training.record import TrainingRecord
 # Enough to tell snow from sunshine now and then, in seconds.
 PICTURES, PIXELS = 100, 48
 SETTINGS = {
-    "train": {"epochs": 4},
+    "train": {"epochs": 4, "batch_size": 8},
+    "evaluation": {"disturbed": 20, "explained": 2},
     "gate": {"min_accuracy": 0.0, "min_macro_f1": 0.0, "min_class_recall": 0.0, "max_ece": 1.0},
 }
 
@@ -239,7 +240,7 @@ def test_a_champion_of_another_size_answers_the_same_pictures(chain: Chain, tmp_
     train.python_func(
         architecture="cnn",
         weights="",
-        settings={"train": {"epochs": 1}},
+        settings={"train": {"epochs": 1, "batch_size": 8}},
         dataset=dataset,
         candidate=candidate,
     )

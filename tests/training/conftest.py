@@ -5,11 +5,13 @@ from pathlib import Path
 import cv2
 import pytest
 
+from tests.conftest import made_once
 from weathervane.config import SplitConfig, TrainConfig, ValidationConfig
 from weathervane.data.manifest import Manifest, build
 from weathervane.data.prepare import Dataset, prepare
 from weathervane.data.scenes import render
 from weathervane.data.validation import validate
+from weathervane.lean import import_tensorflow
 from weathervane.training.record import TrainingRecord
 from weathervane.training.train import train
 
@@ -17,6 +19,11 @@ SIZE = 32
 CLASSES = ("foggy", "rainy", "sunny")
 # One after the other, as the first import of TensorFlow takes most of the time.
 CONFIG = TrainConfig(epochs=3, learning_rate=3e-3, seed=5)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tensorflow() -> None:
+    import_tensorflow()
 
 
 @pytest.fixture(scope="session")
@@ -44,9 +51,10 @@ def dataset(
 
 @pytest.fixture(scope="session")
 def candidate(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("candidates") / "cnn"
-    train(dataset, CONFIG, out)
-    return out
+    def make(folder: Path) -> None:
+        train(dataset, CONFIG, folder / "cnn")
+
+    return made_once(tmp_path_factory, "candidate", make) / "cnn"
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-from scipy.stats import fisher_exact
-
 from weathervane.config import GateConfig
 from weathervane.evaluation.evaluation import Evaluation, Origin, Parity
 from weathervane.evaluation.gates import Gate, at_least, at_most
@@ -70,6 +68,8 @@ def _chance_of_memory(origin: Origin, candidate: Evaluation) -> float:
 
     A model that has seen its test pictures finds more of them than of pictures that it has not.
     """
+    from scipy.stats import fisher_exact
+
     pictures = candidate.figures.pictures
     right = round(candidate.figures.accuracy * pictures)
     unseen = origin.unseen

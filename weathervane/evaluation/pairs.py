@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binom
 
 from weathervane.evaluation.confusion import rates, resample
 
@@ -27,6 +26,8 @@ def chance_of_losses(labels: ArrayLike, ours: ArrayLike, theirs: ArrayLike) -> f
 
     The chance of as many losses or more, if neither model is better; 1 when they find the same.
     """
+    from scipy.stats import binom
+
     wanted = np.asarray(labels)
     found, theirs_found = np.asarray(ours) == wanted, np.asarray(theirs) == wanted
     losses, gains = int((theirs_found & ~found).sum()), int((found & ~theirs_found).sum())

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 # What is drawn; the area is of all points.
 _POINTS = 60
@@ -53,6 +52,8 @@ def area(right: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
     Raises:
         ValueError: when there is not one of both.
     """
+    from scipy.stats import rankdata
+
     positives, negatives = int(right.sum()), int((~right).sum())
     if not positives or not negatives:
         raise ValueError(f"an area needs both kinds, got {positives} and {negatives}")

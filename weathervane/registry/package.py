@@ -197,21 +197,35 @@ def seal(folder: Path, description: Description) -> Package:
         PackageError: when a value is not what a package may hold.
     """
     files = {name: _sha256(folder / name) for name in _plain_files(folder) - {DESCRIPTION}}
-    try:
-        values = TypeAdapter(Description).dump_python(replace(description, files=files))
-        if not description.metrics:
-            # Written as before there were any, a package keeps its digest.
-            del values["metrics"]
-        text = canonical(values)
-        sealed = _parse(text)
-    except ValueError as error:
-        raise PackageError(f"cannot package {folder}: {_problems(error)}") from error
+    text, sealed = _written(replace(description, files=files))
     path = folder / DESCRIPTION
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     partial.write_bytes(text)
     partial.replace(path)
     return Package(**vars(sealed), folder=folder, digest=hashlib.sha256(text).hexdigest())
+
+
+def check_description(description: Description) -> None:
+    """Refuse at once what `seal` would refuse when all else is done.
+
+    Raises:
+        PackageError: when a value is not what a package may hold.
+    """
+    _written(description)
+
+
+def _written(description: Description) -> tuple[bytes, Description]:
+    """The content of ``package.json``, and what is read from it."""
+    try:
+        values = TypeAdapter(Description).dump_python(description)
+        if not description.metrics:
+            # Written as before there were any, a package keeps its digest.
+            del values["metrics"]
+        text = canonical(values)
+        return text, _parse(text)
+    except ValueError as error:
+        raise PackageError(f"cannot package {description.model}: {_problems(error)}") from error
 
 
 def _read_description(folder: Path) -> tuple[bytes, Description]:

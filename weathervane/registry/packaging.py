@@ -21,6 +21,7 @@ from weathervane.data import images
 from weathervane.data.scenes import WEATHERS, render
 from weathervane.errors import PackageError
 from weathervane.folders import new_folder
+from weathervane.lean import import_tensorflow
 from weathervane.litert_model import LiteRtModel
 from weathervane.registry.package import (
     GOLDEN,
@@ -29,6 +30,7 @@ from weathervane.registry.package import (
     LITERT_MODEL,
     Description,
     Package,
+    check_description,
     seal,
 )
 from weathervane.saved_model import SIGNATURE, SavedModel
@@ -130,6 +132,7 @@ def build_package(
         metrics=dict(metrics or {}),
         ood_threshold=ood_threshold,
     )
+    check_description(description)
     reference = SavedModel(saved_model)
     if (reference.size, reference.classes) != (size, len(description.labels)):
         raise PackageError(
@@ -138,10 +141,11 @@ def build_package(
         )
     with new_folder(out) as folder:
         _copy(saved_model, folder)
+        # Before the conversion, which takes longer than a model that is refused is worth.
+        _write_golden(folder, _choose(_candidates(reference, size)))
         if litert:
             _write(folder / LITERT_MODEL, convert(folder))
             engine = LiteRtModel(folder / LITERT_MODEL)
-        _write_golden(folder, _choose(_candidates(reference, size)))
         package = seal(folder, description)
         if litert:
             package.check_golden(lambda picture: engine(images.load(picture, size)[None])[0])
@@ -154,6 +158,7 @@ def convert(saved_model: Path) -> bytes:
     Raises:
         PackageError: when an operation has no counterpart.
     """
+    import_tensorflow()
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_saved_model(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from weathervane.folders import new_folder
+from weathervane.lean import import_tensorflow
 from weathervane.registry.package import EXTRAS, LITERT_MODEL, Description, Package, seal
 from weathervane.registry.packaging import convert
 from weathervane.saved_model import SIGNATURE
@@ -48,6 +49,7 @@ def slow_down(package: Package, out: Path, extra_seconds: float) -> Package:
     Raises:
         UsageError: when ``out`` is taken.
     """
+    import_tensorflow()
     import tensorflow as tf
 
     layers = max(1, round(extra_seconds / _seconds_per_layer()))

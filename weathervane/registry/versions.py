@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from weathervane.config import StoreConfig
 from weathervane.errors import TrackingError
+from weathervane.lean import import_mlflow
 from weathervane.rollout.port import Release
 
 CHAMPION = "champion"  # what is live, or was a moment ago
@@ -60,6 +61,7 @@ class Registry:
         for name, value in _MANNERS.items():
             os.environ.setdefault(name, value)
         with self._translated("open it"):
+            import_mlflow()
             from mlflow import MlflowClient
 
             self._client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)

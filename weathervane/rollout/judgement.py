@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from scipy.stats import binomtest
-
 from weathervane.rollout.counts import Counts
 from weathervane.rollout.evidence import Evidence
 from weathervane.rollout.plan import Plan
@@ -61,6 +59,8 @@ class ProbeFigures:
         McNemar (1947), in the exact binomial form: of the pictures on which the two differ,
         each is as likely a loss as a gain.
         """
+        from scipy.stats import binomtest
+
         if self.stable_right is None:
             return 1.0
         pairs = list(zip(self.stable_right, self.canary_right, strict=True))

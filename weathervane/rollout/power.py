@@ -7,7 +7,6 @@ requests. All of them are estimates before the fact; judging uses none of them.
 from math import ceil, log, log1p
 
 import numpy as np
-from scipy.stats import binom
 
 from weathervane.rollout.evidence import ERROR_ODDS
 from weathervane.rollout.judgement import chance
@@ -30,6 +29,8 @@ def probe_power(plan: Plan, *, probes: int, loss: float, disagreement: float) ->
     Exact, over all outcomes of McNemar's test: the probes on which the two disagree are binomial,
     and of those the losses are.
     """
+    from scipy.stats import binom
+
     differing = np.arange(probes + 1)
     lost_share = min((disagreement + loss) / (2 * disagreement), 1.0)
     # The fewest losses that are beyond chance, and beyond what the plan allows.

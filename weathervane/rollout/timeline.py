@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.table import Table
-from scipy.stats import binomtest
 
 # How sure the interval of a measured split is.
 CONFIDENCE = 0.999
@@ -52,6 +51,8 @@ class Step:
     @property
     def share_interval(self) -> tuple[float, float] | None:
         """Clopper-Pearson interval of the share at `CONFIDENCE`."""
+        from scipy.stats import binomtest
+
         if not self.requests:
             return None
         interval = binomtest(self.canary_requests, self.requests).proportion_ci(CONFIDENCE)

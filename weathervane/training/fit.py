@@ -115,7 +115,11 @@ def _compile(model: "keras.Model", config: TrainConfig, steps: int) -> None:
         keras.optimizers.AdamW(rate, weight_decay=_WEIGHT_DECAY),
         _cross_entropy(classes, config.label_smoothing),
         # The loss weighs classes and holds penalties; curves are of the plain cross-entropy.
-        metrics=["accuracy", keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy")],
+        # Not by name: what Keras makes while it traces the step, it traces the step again for.
+        metrics=[
+            keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
+            keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy"),
+        ],
         jit_compile=False,  # compiling costs more than it saves in a training of minutes
     )
     model.optimizer.build(model.trainable_variables)  # so that its state can be put back

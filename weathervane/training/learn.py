@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from weathervane.config import TrainConfig
 from weathervane.data.prepare import Dataset
+from weathervane.lean import import_tensorflow
 from weathervane.training.architectures import ARCHITECTURES
 from weathervane.training.augmentation import Pictures, augmenter
 from weathervane.training.cache import Cache
@@ -61,6 +62,7 @@ def learn(
         progress: told one line at a time.
         watch: given the epochs of a network that learns whole, as `fit` does.
     """
+    import_tensorflow()
     import keras
     import tensorflow as tf
 
