@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 # The attribute of a study that tells what makes its trials comparable.
 ABOUT = "about"
-# To open a database that others may open for the first time too.
-_TRIES, _PAUSE_SECONDS = 3, 0.3
+# Before a database is opened again that others may open for the first time too.
+_PAUSES_SECONDS = (0.2, 1.0)
 
 
 def open_study(
@@ -60,14 +60,12 @@ def _database(storage: str) -> "optuna.storages.BaseStorage":
     import optuna
     from sqlalchemy.exc import DatabaseError
 
-    for tries_left in reversed(range(_TRIES)):
+    for pause in _PAUSES_SECONDS:
         try:
             return optuna.storages.get_storage(storage)
         except DatabaseError:
-            if not tries_left:
-                raise
-        time.sleep(_PAUSE_SECONDS)
-    raise AssertionError  # the last try returns or raises
+            time.sleep(pause)
+    return optuna.storages.get_storage(storage)
 
 
 def _require_same(study: "optuna.Study", about: dict[str, Any]) -> None:
