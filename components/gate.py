@@ -26,6 +26,7 @@ def gate(
     from weathervane.evaluation.contest import Contest
     from weathervane.evaluation.judgements import write_judgement
     from weathervane.evaluation.report import write_comparison
+    from weathervane.folders import emptied, new_folder
     from weathervane.training.record import TrainingRecord
 
     bounds = config.from_mapping(config.PipelineSettings, settings, "settings").gate
@@ -53,5 +54,6 @@ def gate(
             list(curve.false_positive_rate), list(curve.true_positive_rate), list(curve.threshold)
         )
     if judged.chosen:
-        shutil.copytree(folders[judged.chosen], chosen.path)
+        with new_folder(emptied(Path(chosen.path))) as folder:
+            shutil.copytree(folders[judged.chosen], folder, dirs_exist_ok=True)
     return judged.passed

@@ -18,6 +18,7 @@ def package(
 
     from weathervane.evaluation.card import model_card
     from weathervane.evaluation.judgements import read_judgement
+    from weathervane.folders import emptied
     from weathervane.registry.lineage import metrics_to_package
     from weathervane.registry.packaging import build_package
     from weathervane.training.record import TrainingRecord
@@ -28,7 +29,7 @@ def package(
     evaluation = judged.evaluations[judged.chosen]
     built = build_package(
         folder / "model",
-        Path(package.path),
+        emptied(Path(package.path)),
         model=model,
         labels=record.classes,
         size=record.size,

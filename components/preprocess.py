@@ -22,6 +22,7 @@ def preprocess(
     from weathervane.data import prepare, sources
     from weathervane.data.manifest import build, read_previous
     from weathervane.data.report import Report
+    from weathervane.folders import emptied
 
     chosen = config.from_mapping(config.PipelineSettings, settings, "settings")
     previous = read_previous(chosen.split.previous)
@@ -29,6 +30,6 @@ def preprocess(
     rows.write(Path(manifest.path))
     with TemporaryDirectory() as scratch:
         folder = sources.local_folder(data, Path(scratch, "pictures"))
-        prepare.prepare(rows, folder, image_size, Path(dataset.path))
+        prepare.prepare(rows, folder, image_size, emptied(Path(dataset.path)))
     dataset.metadata["data_digest"] = rows.digest
     print(*rows.told(), sep="\n")

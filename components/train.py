@@ -19,12 +19,14 @@ def train(
 
     from weathervane import config
     from weathervane.data.prepare import Dataset
+    from weathervane.folders import emptied
     from weathervane.training.cache import Cache
     from weathervane.training.train import train as fit
 
     chosen = config.from_mapping(config.PipelineSettings, settings, "settings").train
     chosen = replace(chosen, architecture=architecture, weights=weights or chosen.weights)
     cache = Cache.at(config.cache_folder(), print)
-    record = fit(Dataset.open(Path(dataset.path)), chosen, Path(candidate.path), print, cache=cache)
+    out = emptied(Path(candidate.path))
+    record = fit(Dataset.open(Path(dataset.path)), chosen, out, print, cache=cache)
     candidate.metadata["architecture"] = architecture
     candidate.metadata["parameters"] = record.parameters

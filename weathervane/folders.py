@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from uuid import uuid4
 
@@ -81,6 +82,19 @@ def new_folder(out: Path) -> Iterator[Path]:
         _put(partial, out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def emptied(out: Path) -> Path:
+    """``out``, without what an earlier try of the same step left there, whole or not.
+
+    For what belongs to a step of a pipeline; never for a folder that a person named.
+    """
+    if out.exists():
+        # Nobody may see it go piece by piece.
+        out.rename(out.parent / f".{out.name}.partial-{uuid4().hex[:8]}")
+    for left in out.parent.glob(f".{escape(out.name)}.partial-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    return out
 
 
 def _require_free(out: Path) -> None:

@@ -20,13 +20,13 @@ from predictor.engines import start
 from tests.bench.figures import Figure, at_least, at_most, noted, publish
 from weathervane.config import SplitConfig, TrainConfig, ValidationConfig
 from weathervane.data import images
-from weathervane.data.manifest import build
+from weathervane.data.manifest import Manifest, build
 from weathervane.data.prepare import Dataset, prepare
-from weathervane.data.report import Report
 from weathervane.data.validation import validate
-from weathervane.evaluation.evaluate import evaluate
+from weathervane.evaluation.contest import hold_contest
 from weathervane.evaluation.metrics import measure
 from weathervane.evaluation.outliers import auroc
+from weathervane.registry.package import Package
 from weathervane.registry.packaging import build_package
 from weathervane.saved_model import SavedModel
 from weathervane.training.cache import Cache
@@ -52,12 +52,6 @@ class Fold:
     probabilities: NDArray[np.float32]
     learning_seconds: float  # from the pictures to the figures of the last epoch
     training_seconds: float  # and the exported model
-
-
-def data(report: Report, photographs: Path, seed: int, folder: Path) -> Dataset:
-    """Split and prepare the photographs."""
-    manifest = build(report, SplitConfig(seed=seed, **_SHARES))
-    return prepare(manifest, photographs, SIZE, folder / f"dataset {seed}")
 
 
 def run_fold(dataset: Dataset, settings: TrainConfig, folder: Path, cache: Path) -> Fold:
@@ -94,20 +88,25 @@ def answers(model: SavedModel, pictures: NDArray[np.uint8]) -> NDArray[np.float3
     )
 
 
-def served(fold: Fold, dataset: Dataset, folder: Path) -> tuple[float, list[Figure]]:
-    """Evaluate and package as a pipeline does; the seconds of that, and how the package serves."""
+def released(fold: Fold, dataset: Dataset, manifest: Manifest) -> tuple[float, Package]:
+    """Evaluate and package as a pipeline does; the seconds of that, and the package."""
     begun = time.monotonic()
-    evaluate(fold.folder / "model", dataset, fold.record.settings.architecture)
+    name = fold.record.settings.architecture
+    hold_contest({name: fold.folder}, None, dataset, manifest=manifest, data="")
     package = build_package(
         fold.folder / "model",
-        folder,
+        fold.folder / "package",
         model="weather",
         labels=fold.record.classes,
         size=fold.record.size,
         data_digest=fold.record.data_digest,
         code_version=fold.record.versions["weathervane"],
     )
-    seconds = time.monotonic() - begun
+    return time.monotonic() - begun, package
+
+
+def served(fold: Fold, dataset: Dataset, package: Package) -> list[Figure]:
+    """How the predictor's engine answers the test pictures."""
     engine = start(package, threads=1)
     each, apart = [], 0.0
     for picture, wanted in zip(dataset.arrays("test")[0], fold.probabilities, strict=True):
@@ -116,7 +115,7 @@ def served(fold: Fold, dataset: Dataset, folder: Path) -> tuple[float, list[Figu
         each.append(time.perf_counter() - asked)
         apart = max(apart, float(np.abs(told - wanted).max()))
     p50, p95 = np.quantile(each, (0.5, 0.95)) * 1000
-    return seconds, [
+    return [
         noted("one picture in the predictor's engine, one core, p50", f"{p50:.1f} ms"),
         noted("the same, p95", f"{p95:.1f} ms"),
         at_most("LiteRT from the SavedModel, all test pictures", float(f"{apart:.1e}"), 1e-4),
@@ -164,31 +163,31 @@ def run(photographs: Path, weights: str, folder: Path) -> list[Figure]:
     settings = TrainConfig(architecture="mobilenetv2", weights=weights)
     folds, costs = [], []
     for seed in _SEEDS:
-        dataset = data(report, photographs / "photos", seed, folder)
+        manifest = build(report, SplitConfig(seed=seed, **_SHARES))
+        dataset = prepare(manifest, photographs / "photos", SIZE, folder / f"dataset {seed}")
         place = folder / f"candidate {seed}"
         folds.append(run_fold(dataset, replace(settings, seed=seed), place, folder / "cache"))
         if seed == _SEEDS[0]:
+            first, package = released(folds[0], dataset, manifest)
             other = replace(settings, **_OTHER_HEAD)
-            costs = _costs(
-                folds[0],
-                run_fold(dataset, other, folder / "another head", folder / "cache"),
-                *served(folds[0], dataset, folder / "package"),
-            )
+            again = run_fold(dataset, other, folder / "another head", folder / "cache")
+            second, _ = released(again, dataset, manifest)
+            costs = [*_costs(folds[0], first, again, second), *served(folds[0], dataset, package)]
     return [*quality(folds), familiarity(folds, photographs / "ood"), *costs]
 
 
-def _costs(first: Fold, again: Fold, seconds: float, serving: list[Figure]) -> list[Figure]:
-    whole = first.training_seconds + seconds
+def _costs(first: Fold, first_released: float, again: Fold, again_released: float) -> list[Figure]:
+    """Seconds of the first training, and what the cache spares the second."""
+    whole = first.training_seconds + first_released
+    learning = again.learning_seconds / first.learning_seconds
+    all_of_it = (again.training_seconds + again_released) / whole
     return [
         at_most("a training whole: features, head, export, evaluation, package", round(whole), 180),
         noted("features and head, seconds", f"{first.learning_seconds:.1f}"),
-        at_most(
-            "features and head again with another head, share of that",
-            round(again.learning_seconds / first.learning_seconds, 3),
-            0.2,
-        ),
-        noted("export, seconds", f"{again.training_seconds - again.learning_seconds:.1f}"),
-        *serving,
+        noted("export, seconds", f"{first.training_seconds - first.learning_seconds:.1f}"),
+        noted("evaluation and package, seconds", f"{first_released:.1f}"),
+        at_most("features and head again with another head, share", round(learning, 3), 0.2),
+        at_most("all of it again with another head, share", round(all_of_it, 3), 0.75),
     ]
 
 

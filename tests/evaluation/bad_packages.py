@@ -31,7 +31,7 @@ CONFIG = GateConfig(
 )
 _SLOWNESS = 0.08  # seconds a picture
 # Slow graphs are not disturbed: one run over the pictures is enough of them.
-_LOOK = EvaluationConfig(disturbed=0, explained=2)
+LOOK = EvaluationConfig(disturbed=0, explained=2)
 
 
 def broken_weights(candidate: Path, out: Path) -> None:
@@ -74,6 +74,7 @@ def slow_graph(candidate: Path, out: Path) -> None:
         size=record.size,
         data_digest=record.data_digest,
         code_version="0.1.0",
+        litert=False,  # it gets another
     )
     slow_down(package, out / "model", _SLOWNESS)
 
@@ -95,8 +96,12 @@ def spoilt(candidate: Path, spoil: Callable[[Path, Path], None], out: Path) -> P
 
 
 def refusals(
-    candidate: Path, dataset: Dataset, manifest: Manifest, config: GateConfig = CONFIG
+    candidate: Path,
+    dataset: Dataset,
+    manifest: Manifest,
+    config: GateConfig = CONFIG,
+    look: EvaluationConfig = LOOK,
 ) -> list[str]:
     """The gates that refuse a candidate, by the steps of the pipeline."""
-    held = hold_contest({"cnn": candidate}, None, dataset, manifest=manifest, data="", config=_LOOK)
+    held = hold_contest({"cnn": candidate}, None, dataset, manifest=manifest, data="", config=look)
     return [gate.key for gate in judge(held.candidates[0], None, config).gates if gate.refused]

@@ -10,18 +10,19 @@ Rounds take turns: a network trained whole, a head on a backbone, a backbone who
 import argparse
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from tests.bench.figures import Figure, holds, noted, publish
@@ -40,6 +41,7 @@ from weathervane.saved_model import SavedModel
 from weathervane.training.record import TrainingRecord
 
 _SIZE = 64
+_LOOK_SECONDS = 0.02
 _WHOLE = TrainConfig(epochs=8, patience=8)
 BACKBONE = "backbone.weights.h5"
 _HEAD = replace(_WHOLE, architecture="mobilenetv2", weights=BACKBONE, seed=1)
@@ -121,11 +123,11 @@ class Trial:
             )
 
     def unbroken(self, way: str) -> tuple[float, Outcome]:
-        """How long they take when nobody kills them, and what comes out."""
-        begun = time.monotonic()
+        """How much of a core they need when nobody kills them, and what comes out."""
+        before = _seconds_of_children()
         if self.begin(way).wait():
             raise RuntimeError((self._folder / "steps.log").read_text()[-2000:])
-        return time.monotonic() - begun, self.outcome(way)
+        return _seconds_of_children() - before, self.outcome(way)
 
     def digest(self) -> str | None:
         """Of the package that can be seen, after a look at whether all that can be is whole.
@@ -173,6 +175,26 @@ class Trial:
         return True
 
 
+def _seconds_of_children() -> float:
+    """What the processes that ended had of a core."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def kill_at(process: "subprocess.Popen[bytes]", moment: float) -> bool:
+    """Kill it when it has had so many seconds of a core; False: it had ended before.
+
+    By the clock, a moment would be another one whenever others use the machine.
+    """
+    watched = psutil.Process(process.pid)
+    while process.poll() is None and sum(watched.cpu_times()[:2]) < moment:
+        time.sleep(_LOOK_SECONDS)
+    ended = process.poll() is not None
+    process.kill()
+    process.wait()
+    return not ended
+
+
 def _write_backbone(path: Path) -> None:
     from keras import applications, utils
 
@@ -183,25 +205,23 @@ def _write_backbone(path: Path) -> None:
 
 def run(rounds: int, seed: int) -> list[Figure]:
     """Kill and start again so many times."""
-    moments = random.Random(seed)
-    right = whole = once = killed = 0
+    drawn = random.Random(seed)
+    # One in each part of a training, from its beginning to its end.
+    parts = drawn.sample(range(rounds), rounds)
+    right = whole = once = killed = packaged = 0
     with tempfile.TemporaryDirectory() as folder:
         trial = Trial(Path(folder))
         try:
             unbroken = {way: trial.unbroken(way) for way in WAYS}
-            for number, way in zip(range(1, rounds + 1), cycle(WAYS)):
+            for number, part, way in zip(range(1, rounds + 1), parts, cycle(WAYS)):
                 seconds, wanted = unbroken[way]
-                moment = moments.uniform(0.0, seconds)
-                first = trial.begin(way)
-                with suppress(subprocess.TimeoutExpired):
-                    first.wait(moment)
-                killed += first.poll() is None
-                first.kill()
-                first.wait()
+                moment = (part + drawn.random()) / rounds * seconds
+                killed += kill_at(trial.begin(way), moment)
                 before = None
                 try:
                     before = trial.digest()
                     if before:
+                        packaged += 1
                         trial.stored(way, before)
                     whole += 1
                 except WeathervaneError as error:
@@ -212,8 +232,8 @@ def run(rounds: int, seed: int) -> list[Figure]:
                 right += same
                 once += ended.stored and ended.versions == 1 and before in {None, ended.digest}
                 print(
-                    f"round {number}: {way}, killed at {moment:.1f} of {seconds:.1f} s, "
-                    f"{'with' if before else 'before'} a package: "
+                    f"round {number}: {way}, killed after {moment:.1f} of {seconds:.1f} seconds of "
+                    f"a core, {'with' if before else 'before'} a package: "
                     f"{'the same' if same else 'OTHER'} figures",
                     flush=True,
                 )
@@ -228,8 +248,9 @@ def run(rounds: int, seed: int) -> list[Figure]:
         every("nothing partial to be seen after the kill", whole),
         every("one version, stored whole, under the digest that it had", once),
         noted("of them killed before their end", str(killed)),
+        noted("of them with a package that was there already", str(packaged)),
         noted(
-            "seconds of the unbroken ones",
+            "seconds of a core, of the unbroken ones",
             ", ".join(f"{way} {seconds:.0f}" for way, (seconds, _) in unbroken.items()),
         ),
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from weathervane.errors import UsageError
-from weathervane.folders import forget_old_runs, new_folder
+from weathervane.folders import emptied, forget_old_runs, new_folder
 
 
 def names(folder: Path) -> list[str]:
@@ -98,3 +98,14 @@ def test_of_runs_the_newest_stay_and_what_is_no_run_is_left_alone(tmp_path: Path
     forget_old_runs(tmp_path / "absent")
 
     assert names(tmp_path) == ["20260101", "20260101-000001", "20260201-000000-00aa", "notes"]
+
+
+def test_a_step_finds_its_output_without_what_earlier_tries_left(tmp_path: Path):
+    for left in ("out", ".out.partial-1", ".out.growing-1", "other", ".other.partial-1"):
+        (tmp_path / left).mkdir()
+        (tmp_path / left / "file").touch()
+
+    assert emptied(tmp_path / "out") == tmp_path / "out"
+
+    assert names(tmp_path) == [".other.partial-1", ".out.growing-1", "other"]
+    assert emptied(tmp_path / "absent" / "out") == tmp_path / "absent" / "out"

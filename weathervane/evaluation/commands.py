@@ -28,6 +28,7 @@ def cross_validate(
     from weathervane.data.sources import local_folder
     from weathervane.data.validation import validate
     from weathervane.evaluation.folds import cross_validate as fold
+    from weathervane.training.cache import Cache
     from weathervane.training.train import train
 
     chosen = config.from_mapping(
@@ -36,13 +37,14 @@ def cross_validate(
     recipe = replace(
         chosen.train, architecture=architecture, weights=weights or chosen.train.weights
     )
+    cache = Cache.at(config.cache_folder(), typer.echo)
     with TemporaryDirectory() as downloads:
         folder = local_folder(data, Path(downloads, "pictures"))
         found = fold(
             build(validate(folder, chosen.validation), chosen.split),
             folder,
             image_size,
-            lambda dataset, out: train(dataset, recipe, out),
+            lambda dataset, out: train(dataset, recipe, out, cache=cache),
             folds=folds,
             seed=chosen.split.seed,
             progress=typer.echo,

@@ -10,6 +10,7 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import cycle
 from pathlib import Path
 
@@ -183,15 +184,22 @@ def _copy(saved_model: Path, folder: Path) -> None:
 def _candidates(reference: SavedModel, size: int) -> list[_Candidate]:
     """Scenes of every weather, encoded in turn, with what the SavedModel says of each."""
     found = []
-    for number, encoding in zip(range(_CANDIDATES), cycle(_ENCODINGS)):
-        # Each encoding meets each weather: 4 and 5 have no common factor.
-        picture = encoding.encode(render(WEATHERS[number % len(WEATHERS)], number))
+    for encoding, picture in _scenes():
         # One by one, as a sum over a batch may be taken in another order.
         (probabilities,) = reference(images.load(picture, size)[None])
         if not np.isfinite(probabilities).all():
             raise PackageError("the SavedModel answers NaN or infinity: its weights are broken")
         found.append(_Candidate(encoding, picture, probabilities))
     return found
+
+
+@cache  # the same for every model, and they take as long as the rest
+def _scenes() -> tuple[tuple[_Encoding, bytes], ...]:
+    return tuple(
+        # Each encoding meets each weather: 4 and 5 have no common factor.
+        (encoding, encoding.encode(render(WEATHERS[number % len(WEATHERS)], number)))
+        for number, encoding in zip(range(_CANDIDATES), cycle(_ENCODINGS))
+    )
 
 
 def _choose(candidates: Sequence[_Candidate]) -> list[_Candidate]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from weathervane.data.files import write_whole
+from weathervane.training.studies import ABOUT
 
 if TYPE_CHECKING:
     import optuna
@@ -56,7 +57,7 @@ def write_study(study: "optuna.Study", path: Path) -> None:
     )
     page = environment.get_template("study.html.j2").render(
         name=study.study_name,
-        about=", ".join(f"{name} {value}" for name, value in study.user_attrs.items()),
+        about=", ".join(f"{name} {value}" for name, value in study.user_attrs[ABOUT].items()),
         counts=f"{len(study.trials)} trials, of which {len(ended)} ended and others were given up",
         best=study.best_trial,
         history=[(right(number), height(loss)) for number, loss in enumerate(losses)],

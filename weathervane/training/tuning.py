@@ -8,7 +8,6 @@ trial trains a head on them, in a fraction of a second; a network without weight
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from weathervane.config import TrainConfig
 from weathervane.data.prepare import Dataset
@@ -17,6 +16,7 @@ from weathervane.training.architectures import ARCHITECTURES
 from weathervane.training.cache import Cache
 from weathervane.training.head import train_head
 from weathervane.training.learn import frozen_features, learn
+from weathervane.training.studies import open_study
 from weathervane.training.train import describe_weights
 
 if TYPE_CHECKING:
@@ -77,20 +77,13 @@ def tune(
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    about = _about(dataset, config)
-    found = _open(study, storage, config.seed)
-    if not found.user_attrs:
-        for name, value in about.items():
-            found.set_user_attr(name, value)
-        found.enqueue_trial(_tuned(config), skip_if_exists=True)
-    elif dict(found.user_attrs) != about:
-        raise UsageError(
-            f"the study {study} is about {_words(found.user_attrs)}, not {_words(about)}: name "
-            "another one"
-        )
+    found = open_study(study, storage, start=_tuned(config), about=_about(dataset, config))
     objective = _objective(dataset, config, cache, progress)
 
     def trial(one: "optuna.Trial") -> float:
+        # By its number, or processes that begin together would try the same.
+        found.sampler = optuna.samplers.TPESampler(seed=config.seed + one.number)
+
         def watch(epoch: int, loss: float) -> None:
             one.report(loss, epoch)
             if one.should_prune():
@@ -159,24 +152,6 @@ def _objective(
     return head
 
 
-def _open(study: str, storage: str, seed: int) -> "optuna.Study":
-    import optuna
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        found = optuna.create_study(
-            storage=storage, study_name=study, direction="minimize", load_if_exists=True
-        )
-    except (SQLAlchemyError, ImportError, ValueError) as error:
-        address = storage.replace(f":{urlsplit(storage).password}@", ":***@")
-        reason = str(error).partition("\n")[0]
-        raise UsageError(f"the studies at {address} cannot be used: {reason}") from error
-    # Processes that join later must not try what the first one tries.
-    found.sampler = optuna.samplers.TPESampler(seed=seed + len(found.trials))
-    found.pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)
-    return found
-
-
 def _about(dataset: Dataset, config: TrainConfig) -> dict[str, Any]:
     """What makes trials comparable: the data, and all settings that are not tuned."""
     settings = asdict(config)
@@ -184,10 +159,6 @@ def _about(dataset: Dataset, config: TrainConfig) -> dict[str, Any]:
         settings.pop(name, None)
     settings["weights"] = describe_weights(config.weights)
     return {"data": dataset.data_digest, "size": dataset.size, **settings}
-
-
-def _words(about: "dict[str, Any]") -> str:
-    return f"{about.get('architecture')} at {about.get('size')} pixels on {about.get('data')!s:.12}"
 
 
 def _complete(study: "optuna.Study") -> bool:
