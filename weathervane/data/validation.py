@@ -7,13 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
-import numpy as np
-
 from weathervane.config import ValidationConfig
 from weathervane.data.checks import run_checks
 from weathervane.data.duplicates import Duplicates, Pair, find_duplicates
 from weathervane.data.findings import Broken, LeftOut, Picture, Survey
-from weathervane.data.hashes import THUMBNAIL, perceptual_hashes
+from weathervane.data.hashes import perceptual_hashes
 from weathervane.data.looks import Looks, known_from, part_of, write_looks
 from weathervane.data.report import ClassSummary, Readable, Report
 from weathervane.data.scan import Seen, scan
@@ -86,8 +84,7 @@ def judge(
     seen, broken = _labelled(looks)
     tested, _ = _labelled(test) if test else ((), ())
     both = (*seen, *tested)
-    thumbnails = np.array([each.seen.thumbnail for each in both], np.uint8)
-    thumbnails = thumbnails.reshape(-1, THUMBNAIL, THUMBNAIL)
+    thumbnails = [each.seen.thumbnail for each in both]
     duplicates, leaks = _parted(
         find_duplicates(
             [each.seen.sha256 for each in both],
