@@ -30,10 +30,11 @@ from tests.bench.figures import Figure, at_least, at_most, holds, noted, publish
 from tests.hostile_pictures import BOMBS, mutated
 from tests.soak.pictures import refusal_ms
 from weathervane.config import ValidationConfig
+from weathervane.data.looking import look
 from weathervane.data.looks import merge
 from weathervane.data.manifest import build
 from weathervane.data.report import Report
-from weathervane.data.validation import judge, look, validate
+from weathervane.data.validation import judge, validate
 
 _PICTURES = 18_038
 _MAX_RATIO, _MAX_DOUBLING, _MAX_SECOND = 1.6, 2.1, 0.1

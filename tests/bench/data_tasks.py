@@ -18,14 +18,13 @@ import pyarrow.parquet  # noqa: F401
 from weathervane.config import ValidationConfig
 from weathervane.data import images
 from weathervane.data.images import one_thread_a_picture
-from weathervane.data.looks import every_path
 from weathervane.data.sources import list_pictures
 from weathervane.data.validation import validate
 
 
 def decode(folder: Path, _: Path | None) -> int:
     """What nobody can do without: reading and decoding every file, on all cores."""
-    paths = every_path(list_pictures(folder))
+    paths = list_pictures(folder).paths()
 
     def one(path: str) -> int:
         return images.decode((folder / path).read_bytes()).shape[0]

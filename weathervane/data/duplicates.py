@@ -63,10 +63,8 @@ def find_duplicates(
     also where others connect the two already.
     """
     first: dict[str, int] = {}
-    exact = []
     for index, digest in enumerate(digests):
-        if first.setdefault(digest, index) != index:
-            exact.append((first[digest], index))
+        first.setdefault(digest, index)
     unique = np.array(list(first.values()), int)
     different = np.array([thumbnails[index] for index in unique], np.uint8)
     different = different.reshape(-1, THUMBNAIL, THUMBNAIL)
@@ -78,6 +76,14 @@ def find_duplicates(
         [(int(unique[a]), int(unique[b])) for a, b in sorted(pairs)]
         for pairs in _confirmed(different, names)
     )
+    return joined(digests, near, parts)
+
+
+def joined(digests: Sequence[str], near: Sequence[Pair], parts: Sequence[Pair]) -> Duplicates:
+    """Pairs with the clusters and scenes that they amount to, exact copies included."""
+    first: dict[str, int] = {}
+    pairs = ((first.setdefault(digest, index), index) for index, digest in enumerate(digests))
+    exact = [pair for pair in pairs if pair[0] != pair[1]]
     return Duplicates(
         exact=tuple(exact),
         near=tuple(near),

@@ -3,20 +3,13 @@
 In: decoded pictures. Out: one row of figures a picture, in the order of `FEATURES`.
 """
 
-import os
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from weathervane.data import images
-from weathervane.data.images import Picture, one_thread_a_picture
-from weathervane.data.sources import Listing
-from weathervane.errors import DataError, ImageError
+from weathervane.data.images import Picture
 
 FEATURES = (
     "brightness",  # mean grey value, 0 to 1
@@ -87,35 +80,3 @@ def measure(small: Small) -> Rows:
         np.log2(small.width / small.height),
     )
     return np.array([figures], np.float32)
-
-
-def measure_all(
-    listing: Listing, progress: Callable[[int, int], None] | None = None
-) -> Mapping[str, Rows]:
-    """The figures of every picture that can be decoded, by class; others are passed over.
-
-    ``progress`` is told how many of how many files were looked into.
-
-    Raises:
-        DataError: when there is no picture.
-    """
-    files = [(path, label) for label, paths in listing.classes.items() for path in paths]
-    rows: dict[str, list[Rows]] = {label: [] for label in listing.classes}
-    with one_thread_a_picture(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        measured = pool.map(lambda file: _measured(listing.folder / file[0]), files)
-        for number, ((_, label), row) in enumerate(zip(files, measured, strict=True), start=1):
-            if row is not None:
-                rows[label].append(row)
-            if progress:
-                progress(number, len(files))
-    found = {label: np.concatenate(each) for label, each in rows.items() if each}
-    if not found:
-        raise DataError(f"no picture in {listing.folder} can be decoded")
-    return found
-
-
-def _measured(path: Path) -> Rows | None:
-    try:
-        return measure(shrink(images.decode(path.read_bytes())))
-    except (OSError, ImageError):
-        return None

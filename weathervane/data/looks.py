@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # To be raised whenever `scan` sees something else in the same file.
 _SCAN = 2
-_VERSION = json.dumps(
+VERSION = json.dumps(
     [_SCAN, PREPROCESSING, cv2.__version__, FEATURES, FORMATS, MIN_PIXELS, MAX_PIXELS]
 )
 _ABOUT = b"weathervane.looks"
@@ -48,26 +48,13 @@ class Looks:
     looks: tuple[Look, ...]
 
 
-def part_of(listing: Listing, shard: int, shards: int) -> list[str]:
-    """The paths that one shard looks at, of ``shards`` counted from 0: every so manieth.
-
-    Neighbours are alike in size, so every shard gets its part of the large ones.
-    """
-    return every_path(listing)[shard::shards]
-
-
-def every_path(listing: Listing) -> list[str]:
-    """All paths of a listing, class by class."""
-    return [path for paths in listing.classes.values() for path in paths]
-
-
 def write_looks(path: Path, looks: Looks) -> None:
     """Write one Parquet file, whole or not at all."""
     import pyarrow as pa
     from pyarrow import parquet
 
     listing = {**asdict(looks.listing), "folder": str(looks.listing.folder)}
-    about = {"version": _VERSION, "listing": listing}
+    about = {"version": VERSION, "listing": listing}
     schema = pa.schema(
         [
             *((name, pa.string()) for name in ("path", *_TEXTS)),
@@ -85,7 +72,8 @@ def write_looks(path: Path, looks: Looks) -> None:
         for start in range(0, len(looks.looks), _ROWS_AT_ONCE):
             columns = _columns(looks.looks[start : start + _ROWS_AT_ONCE])
             arrays = [pa.array(columns[each.name], each.type) for each in schema]
-            writer.write_batch(pa.record_batch(arrays, schema=schema))
+            # One group of rows each: a group is in memory until it is whole.
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
 
 def read_looks(path: Path) -> Looks:
@@ -107,7 +95,7 @@ def _read(path: Path) -> Looks | None:
     try:
         file = parquet.ParquetFile(path)
         about = json.loads(file.schema_arrow.metadata[_ABOUT])
-        if about["version"] != _VERSION:
+        if about["version"] != VERSION:
             return None
         listing = about["listing"]
         kept = Listing(
@@ -138,13 +126,14 @@ def merge(parts: Sequence[Looks]) -> Looks:
     if any(replace(each.listing, folder=first.folder) != first for each in parts):
         raise DataError("the shards saw different files: let all of them look again")
     found = {look.path: look for each in parts for look in each.looks}
-    missing = [path for path in every_path(first) if path not in found]
+    paths = first.paths()
+    missing = [path for path in paths if path not in found]
     if missing:
         raise DataError(
             f"nobody looked at {len(missing)} of the files, such as {missing[0]}: "
             "name the files of all shards"
         )
-    return Looks(listing=first, looks=tuple(found[path] for path in every_path(first)))
+    return Looks(listing=first, looks=tuple(found[path] for path in paths))
 
 
 def known_from(path: Path) -> dict[str, Look]:

@@ -9,9 +9,10 @@ import pytest
 
 from weathervane.config import ShiftConfig
 from weathervane.data.baseline import EVERY, Baseline, make_baseline
-from weathervane.data.features import FEATURES, measure, measure_all, shrink
+from weathervane.data.comparison import figures_of
+from weathervane.data.features import FEATURES, measure, shrink
+from weathervane.data.looking import look
 from weathervane.data.shift import Shift, compare, population_stability, shift_findings
-from weathervane.data.sources import list_pictures
 from weathervane.errors import DataError, UsageError
 
 
@@ -174,7 +175,7 @@ def test_pictures_that_cannot_be_decoded_are_passed_over(folder_of):
     folder = folder_of({"rainy": 3, "sunny": 2})
     (folder / "rainy" / "000.jpg").write_bytes(b"no picture")
 
-    measured = measure_all(list_pictures(folder))
+    measured = figures_of(look(folder))
 
     assert {label: each.shape for label, each in measured.items()} == {
         "rainy": (2, 7),
@@ -183,4 +184,4 @@ def test_pictures_that_cannot_be_decoded_are_passed_over(folder_of):
     for path in folder.rglob("*.jpg"):
         path.write_bytes(b"no picture")
     with pytest.raises(DataError, match="can be decoded"):
-        measure_all(list_pictures(folder))
+        figures_of(look(folder))

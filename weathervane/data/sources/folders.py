@@ -2,6 +2,7 @@
 
 import os
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 
 from weathervane.data.sources.listing import Listing
@@ -37,6 +38,32 @@ def list_class_folders(folder: Path) -> Listing:
         loose=tuple(loose),
         nested=tuple(below.not_read),
         unnamed=tuple(below.unnamed),
+    )
+
+
+def list_names(folder: Path, names: Iterable[str]) -> Listing:
+    """What `list_class_folders` would find if files of such names lay below ``folder``."""
+    classes: dict[str, list[str]] = {}
+    loose: list[str] = []
+    nested: dict[str, None] = {}
+    for name in sorted(names):
+        *folders, last = name.split("/")
+        if any(part.startswith(".") for part in (*folders, last)):
+            continue
+        if not folders:
+            loose.append(last)
+            continue
+        files = classes.setdefault(unicodedata.normalize("NFC", folders[0]), [])
+        if len(folders) > _MAX_DEPTH:
+            nested["/".join(folders[: _MAX_DEPTH + 1])] = None
+        else:
+            files.append(name)
+    return Listing(
+        folder=folder,
+        classes={label: tuple(sorted(files)) for label, files in sorted(classes.items())},
+        loose=tuple(loose),
+        nested=tuple(nested),
+        unnamed=(),
     )
 
 
