@@ -13,11 +13,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import jinja2  # noqa: F401  imported here, so that no task is charged for it
+import numpy as np
 import pyarrow.parquet  # noqa: F401
 
+from tests.bench.data_pictures import encoded
 from weathervane.config import ValidationConfig
 from weathervane.data import images
 from weathervane.data.images import one_thread_a_picture
+from weathervane.data.scan import Unreadable, scan
 from weathervane.data.sources import list_pictures
 from weathervane.data.validation import validate
 
@@ -41,9 +44,32 @@ def check(folder: Path, cache: Path | None) -> int:
     return len(report.pictures)
 
 
+def one(folder: Path, _: Path | None) -> int:
+    """Look at the only picture of a folder, when all that is needed once is there."""
+    (listed,) = list_pictures(folder).paths()
+    (folder / listed).read_bytes()
+    with TemporaryDirectory() as small:
+        path = Path(small, "small.png")
+        path.write_bytes(encoded(np.zeros((64, 64, 3), np.uint8), ".png"))
+        list(scan(Path(small), [path.name]))
+    # From here on the peak is counted anew: proc(5), clear_refs.
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _peak_kib()
+    (look,) = scan(folder, [listed])
+    print(json.dumps({"mib": (_peak_kib() - before) / 1024}))
+    sys.exit(isinstance(look.found, Unreadable) and look.found.fault != "large")
+
+
+def _peak_kib() -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+
 def main(task: str, folder: str, cache: str = "") -> None:
     begun = time.perf_counter()
-    count = {"decode": decode, "check": check}[task](Path(folder), Path(cache) if cache else None)
+    count = {"decode": decode, "check": check, "one": one}[task](
+        Path(folder), Path(cache) if cache else None
+    )
     seconds = time.perf_counter() - begun
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"seconds": seconds, "peak_mib": peak, "readable": count}))
