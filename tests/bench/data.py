@@ -260,7 +260,7 @@ def memory_figures(tiles: Path, place: Path) -> list[Figure]:
     for width, height in ((6000, 4000), (4730, 3550)):
         data = encoded(cv2.resize(tile, (width, height)))
         _write(place / f"{width}" / "rainy" / "one.jpg", turned_by_exif(data, 6))
-        taken[width] = measured("one", place / f"{width}")["mib"]
+        taken[width] = measured("one", place / f"{width}")["taken_mib"]
     pixels = 4730 * 3550 * 3 / 2**20
     return [
         at_most(
