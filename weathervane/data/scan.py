@@ -109,11 +109,11 @@ def scan(
                 begun.append(pool.submit(_look_at, folder, known or {}, some))
             if not begun:
                 return
-            looks = begun.popleft().result()
-            yield from looks
-            done += len(looks)
-            if progress:
-                progress(done)
+            for look in begun.popleft().result():
+                yield look
+                done += 1
+                if progress:
+                    progress(done)
 
 
 def _look_at(folder: Path, known: Mapping[str, Look], paths: Sequence[str]) -> list[Look]:
