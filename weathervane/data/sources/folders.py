@@ -47,16 +47,19 @@ def list_names(folder: Path, names: Iterable[str]) -> Listing:
     loose: list[str] = []
     nested: dict[str, None] = {}
     for name in sorted(names):
-        *folders, last = name.split("/")
-        if any(part.startswith(".") for part in (*folders, last)):
-            continue
-        if not folders:
+        *above, last = name.split("/")
+        if not above and not last.startswith("."):
             loose.append(last)
+        if not above or above[0].startswith("."):
             continue
-        files = classes.setdefault(unicodedata.normalize("NFC", folders[0]), [])
-        if len(folders) > _MAX_DEPTH:
-            nested["/".join(folders[: _MAX_DEPTH + 1])] = None
-        else:
+        # A folder of hidden files is a class, and an empty one.
+        files = classes.setdefault(unicodedata.normalize("NFC", above[0]), [])
+        walked = above[: _MAX_DEPTH + 1]
+        if any(part.startswith(".") for part in walked):
+            continue
+        if len(above) > _MAX_DEPTH:
+            nested["/".join(walked)] = None
+        elif not last.startswith("."):
             files.append(name)
     return Listing(
         folder=folder,
