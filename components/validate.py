@@ -18,16 +18,17 @@ def validate(
     from tempfile import TemporaryDirectory
 
     from weathervane import config
-    from weathervane.data import comparison, labels, sources, validation
+    from weathervane.data import comparison, labels, looking, sources, validation
 
     chosen = config.from_mapping(config.PipelineSettings, settings, "settings")
     with TemporaryDirectory() as scratch:
         place = sources.local_source(data, Path(scratch, "pictures"))
-        found = validation.validate(place, chosen.validation, source=data)
+        looks = looking.look(place)
+        found = validation.judge(looks, chosen.validation, data)
         if chosen.validation.label_errors:
             found = labels.search(found, chosen.validation)
         if chosen.shift.against:
-            found = comparison.with_shift(found, place, chosen.shift)
+            found = comparison.with_shift(found, looks, chosen.shift)
         Path(report.path).write_text(found.as_json(), encoding="utf-8")
         Path(page.path).write_text(found.as_html(), encoding="utf-8")
     for name, summary in found.classes.items():

@@ -74,10 +74,18 @@ def check_training(values: Mapping[str, Any]) -> None:
     config.from_mapping(config.PipelineSettings, values.get("settings", {}), "settings")
     if "architectures" in values:
         checked_architectures(values["architectures"])
+    if "shards" in values:
+        _check_shards(values["shards"])
     if "image_size" in values:
         checked_size(values["image_size"])
     if "model" in values:
         checked_name(values["model"])
+
+
+def _check_shards(shards: Sequence[str]) -> None:
+    parts = [f"{number}/{len(shards)}" for number in range(1, len(shards) + 1)]
+    if not shards or sorted(map(str, shards)) != sorted(parts):
+        raise UsageError(f"shards are all parts of a whole, such as [1/2, 2/2], got {shards}")
 
 
 def check_release(values: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pipelines.kubeflow import Kubeflow
 
-Pipeline = Annotated[str, typer.Argument(help="training or release.")]
+Pipeline = Annotated[str, typer.Argument(help="training, training-in-shards or release.")]
 Arguments = Annotated[
     list[str] | None,
     typer.Argument(

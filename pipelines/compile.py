@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BESIDE = Path(__file__).parent
 TRAINING = "training.yaml"
 RELEASE = "release.yaml"
-NAMES = ("training", "release")
+NAMES = ("training", "training-in-shards", "release")
 
 
 def compile_all(folder: Path, image: str = IMAGE) -> tuple[Path, ...]:
@@ -67,9 +67,13 @@ def as_submitted(name: str, image: str) -> dict[str, Any]:
 def _placed(name: str, image: str) -> "BaseComponent":
     from pipelines.on_cluster import place
     from pipelines.release import release_pipeline
-    from pipelines.training import training_pipeline
+    from pipelines.training import sharded_training_pipeline, training_pipeline
 
-    pipeline = {"training": training_pipeline, "release": release_pipeline}[name]
+    pipeline = {
+        "training": training_pipeline,
+        "training-in-shards": sharded_training_pipeline,
+        "release": release_pipeline,
+    }[name]
     place(pipeline, image)
     return pipeline
 

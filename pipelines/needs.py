@@ -36,6 +36,8 @@ _TENSORFLOW = {"cpu": ("1", "4"), "memory": ("2Gi", "8Gi")}
 STEPS: Mapping[str, Needs] = MappingProxyType(
     {
         "validate": Needs(**_LOOKS, seconds=2 * HOURS),
+        "look": Needs(**_LOOKS, seconds=2 * HOURS),
+        "judge": Needs(**_LOOKS, seconds=HOURS),
         "preprocess": Needs(**_LOOKS, seconds=2 * HOURS),
         "train": Needs(**_TENSORFLOW, seconds=12 * HOURS),
         "evaluate": Needs(**_TENSORFLOW, seconds=4 * HOURS),

@@ -66,7 +66,8 @@ def _run_step(command: Sequence[str], env: dict[str, str], events: _Events) -> i
     name = command[command.index("--function_to_execute") + 1]
     task = json.loads(command[command.index("--executor_input") + 1])
     # One component may run several times at once; what it is for tells them apart.
-    about = task.get("inputs", {}).get("parameterValues", {}).get("architecture")
+    told = task.get("inputs", {}).get("parameterValues", {})
+    about = told.get("architecture") or told.get("shard")
     step = f"{name} {about}" if about else name
     began = time.monotonic()
     events.tell("begun", step)

@@ -16,6 +16,7 @@ from itertools import combinations, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import cv2
 import numpy as np
 
 from tests.bench.data_pictures import (
@@ -24,16 +25,18 @@ from tests.bench.data_pictures import (
     cut,
     draw_tiles,
     encoded,
+    turned_by_exif,
     write_pictures,
 )
 from tests.bench.figures import Figure, at_least, at_most, holds, noted, publish
 from tests.hostile_pictures import BOMBS, mutated
 from tests.soak.pictures import refusal_ms
 from weathervane.config import ValidationConfig
+from weathervane.data.looking import look
 from weathervane.data.looks import merge
 from weathervane.data.manifest import build
 from weathervane.data.report import Report
-from weathervane.data.validation import judge, look, validate
+from weathervane.data.validation import judge, validate
 
 _PICTURES = 18_038
 _MAX_RATIO, _MAX_DOUBLING, _MAX_SECOND = 1.6, 2.1, 0.1
@@ -247,6 +250,32 @@ def hostile_figures(tiles: Path, place: Path) -> list[Figure]:
     ]
 
 
+def memory_figures(tiles: Path, place: Path) -> list[Figure]:
+    """What one large picture takes: one that is refused by its header, and the largest that is not.
+
+    The second is turned by its EXIF orientation as well.
+    """
+    tile = np.load(tiles, mmap_mode="r")[0]
+    taken = {}
+    for width, height in ((6000, 4000), (4730, 3550)):
+        data = encoded(cv2.resize(tile, (width, height)))
+        _write(place / f"{width}" / "rainy" / "one.jpg", turned_by_exif(data, 6))
+        taken[width] = measured("one", place / f"{width}")["taken_mib"]
+    pixels = 4730 * 3550 * 3 / 2**20
+    return [
+        at_most(
+            "memory for a file of 6000x4000, beyond what is there",
+            round(taken[6000], 1),
+            round(6000 * 4000 * 3 / 2**20, 1),
+            " MiB",
+        ),
+        noted(
+            "for one of 4730x3550 that is decoded and turned, by its pixels",
+            f"{taken[4730] / pixels:.2f} times: the decoder's, and the copy that Python gets",
+        ),
+    ]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print the table, write the figures."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.data", description=__doc__)
@@ -264,6 +293,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             print("WEATHER_PHOTOS is not set: nothing is measured on photographs")
         figures += hostile_figures(tiles, place)
+        figures += memory_figures(tiles, place)
         figures += speed_figures(tiles, place, options.pictures)
     minutes = (time.monotonic() - begun) / 60
     command = "make bench-data"

@@ -6,6 +6,7 @@ photograph of its size costs, and is no duplicate of any other.
 """
 
 import os
+import struct
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -30,6 +31,13 @@ def encoded(picture: Picture, extension: str = ".jpg", quality: int = _QUALITY) 
     settings = (flags[extension], quality) if extension in flags else ()
     _, data = cv2.imencode(extension, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), settings)
     return bytes(data.tobytes())
+
+
+def turned_by_exif(data: bytes, orientation: int) -> bytes:
+    """A JPEG with an EXIF segment that says how it is turned (TIFF 6.0, section 2)."""
+    entry = struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0)
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 1) + entry + bytes(4)
+    return data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:]
 
 
 def _again(extension: str, quality: int) -> Callable[[Picture], Picture]:

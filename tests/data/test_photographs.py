@@ -7,7 +7,8 @@ import pytest
 
 from weathervane.config import ShiftConfig
 from weathervane.data.baseline import Baseline, make_baseline
-from weathervane.data.features import measure_all
+from weathervane.data.comparison import figures_of
+from weathervane.data.looking import look_at
 from weathervane.data.shift import compare
 from weathervane.data.sources import Listing, list_pictures
 
@@ -22,7 +23,7 @@ def some(folder: Path, start: int) -> Baseline:
     listing = list_pictures(folder)
     classes = {label: paths[start::_EVERY_NTH] for label, paths in listing.classes.items()}
     chosen = Listing(folder=folder, classes=classes, loose=(), nested=(), unnamed=())
-    return make_baseline(f"{folder.name} {start}", measure_all(chosen))
+    return make_baseline(f"{folder.name} {start}", figures_of(look_at(chosen)))
 
 
 def test_a_webcam_is_not_like_photographs_and_photographs_are_like_each_other():

@@ -129,9 +129,17 @@ def test_the_job_of_a_rollout_runs_what_the_steps_run(api: KubeflowApi):
         (("training", DATA, "settings={gate: {min_acuracy: 1}}"), "did you mean min_accuracy"),
         (("training", DATA, "settings=@absent.yaml"), "cannot read absent.yaml"),
         (("training", "data=pictures"), "a cluster reads pictures from the store"),
+        (("training-in-shards", DATA, "shards=[]"), "such as [1/2, 2/2], got []"),
         (("release",), "say where the service is: namespace=NAMESPACE"),
+        (
+            ("training-in-shards", DATA, "shards=[1/3, 2/3]"),
+            "shards are all parts of a whole, such as [1/2, 2/2], got ['1/3', '2/3']",
+        ),
         (("release", "namespace=models", "plan={step: [5]}"), "did you mean steps"),
-        (("evaluation",), "there is no pipeline evaluation; there are training, release"),
+        (
+            ("evaluation",),
+            "there are training, training-in-shards, release",
+        ),
     ],
 )
 def test_what_the_pipeline_would_refuse_is_refused_before_anything_is_sent(

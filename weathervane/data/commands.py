@@ -19,7 +19,7 @@ from weathervane.config import (
 )
 from weathervane.data.terminal import progress, show, show_shift, told
 from weathervane.data.words import count_of
-from weathervane.errors import DataError, UsageError
+from weathervane.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,27 +81,22 @@ def validate(
     strict: Annotated[bool, typer.Option("--strict", help="Warnings are refused as well.")] = False,
 ) -> None:
     """Check pictures before training on them; exits with 3 when they cannot be used."""
+    from weathervane.data.looking import look as look_at
     from weathervane.data.sources import local_source
-    from weathervane.data.validation import validate as look
+    from weathervane.data.validation import judge as judge_looks
 
     config = _read(ValidationConfig, settings)
     with TemporaryDirectory() as downloads, progress() as bar:
-        task = bar.add_task("looking")
-        place = local_source(folder, Path(downloads) / "pictures")
-        report = look(
-            place,
-            config,
-            lambda done, total: bar.update(task, completed=done, total=total),
-            source=folder,
-            cache=cache,
-            test=local_source(test, Path(downloads) / "test") if test else None,
-        )
+        say = told(bar, "looking")
+        looks = look_at(local_source(folder, Path(downloads) / "pictures"), say, cache=cache)
+        tested = look_at(local_source(test, Path(downloads) / "test"), say) if test else None
+        report = judge_looks(looks, config, folder, tested, cache=cache)
         if label_errors or config.label_errors:
             report = _with_suspects(report, config, weights, bar)
         if against:
             from weathervane.data.comparison import with_shift
 
-            report = with_shift(report, place, ShiftConfig(against=against), told(bar, "measuring"))
+            report = with_shift(report, looks, ShiftConfig(against=against), told(bar, "measuring"))
         if out:
             report.write(out)
     _tell(report, out, strict)
@@ -142,21 +137,11 @@ def look(
     shard: Annotated[str, typer.Option(help="Which part of the files, such as 3/8.")] = "1/1",
 ) -> None:
     """Look at a part of the pictures on this machine; `judge` puts all parts together."""
+    from weathervane.data.looking import look_at_part
     from weathervane.data.looks import write_looks
-    from weathervane.data.sources import local_source
-    from weathervane.data.validation import look as look_at
 
-    number, _, count = shard.partition("/")
-    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        raise UsageError(f"--shard must be a part such as 3/8, got {shard!r}")
     with TemporaryDirectory() as downloads, progress() as bar:
-        task = bar.add_task("looking")
-        looks = look_at(
-            local_source(source, Path(downloads) / "pictures"),
-            lambda done, total: bar.update(task, completed=done, total=total),
-            shard=int(number) - 1,
-            shards=int(count),
-        )
+        looks = look_at_part(source, shard, Path(downloads) / "pictures", told(bar, "looking"))
     write_looks(file, looks)
     Console(highlight=False, soft_wrap=True).print(
         f"{file}: {count_of(len(looks.looks), 'file')}", markup=False

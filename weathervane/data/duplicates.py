@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from weathervane.data import hashes, likeness
 from weathervane.data.hashes import AT_ONCE, THUMBNAIL, Candidates, Index, Thumbnails
-from weathervane.data.images import Picture
 
 # Correlation between two thumbnails' pixels from which they show the same.
 SAME = 0.97
@@ -26,7 +25,7 @@ SAME = 0.97
 _WHOLE = 0.985
 # Pictures whose grey values deviate by less show nothing that could be the same.
 _FLAT = 2.0
-_PAIRS_AT_ONCE = 512  # bounds the memory of comparing pixels
+_PAIRS_AT_ONCE = 128  # bounds the memory of comparing pixels; some arrays stay in a core's cache
 _CHUNKS_AT_ONCE = 4
 
 Pair = tuple[int, int]
@@ -47,15 +46,16 @@ class Duplicates:
     scenes: tuple[int, ...]  # connected by parts as well
 
 
-def thumbnail(picture: Picture) -> NDArray[np.uint8]:
-    """The whole picture as 32x32 grey pixels."""
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+def thumbnail(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The whole of a grey picture as 32x32 pixels."""
     small = cv2.resize(grey, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.uint8)
 
 
 def find_duplicates(
-    digests: Sequence[str], thumbnails: Thumbnails, groups: Sequence[str] | None = None
+    digests: Sequence[str],
+    thumbnails: Sequence[NDArray[np.uint8]] | Thumbnails,
+    groups: Sequence[str] | None = None,
 ) -> Duplicates:
     """Find every picture that is another's copy, disguise or part.
 
@@ -63,17 +63,27 @@ def find_duplicates(
     also where others connect the two already.
     """
     first: dict[str, int] = {}
-    exact = []
     for index, digest in enumerate(digests):
-        if first.setdefault(digest, index) != index:
-            exact.append((first[digest], index))
-    unique = np.array(sorted(first.values()), int)
-    unique = unique[_shows(thumbnails[unique])]
-    names = np.unique(np.array(groups if groups else [""] * len(digests)), return_inverse=True)[1]
+        first.setdefault(digest, index)
+    unique = np.array(list(first.values()), int)
+    different = np.array([thumbnails[index] for index in unique], np.uint8)
+    different = different.reshape(-1, THUMBNAIL, THUMBNAIL)
+    shows = _shows(different)
+    unique, different = unique[shows], different[shows]
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(groups or ()))}
+    names = np.array([numbers[groups[index]] if groups else 0 for index in unique], int)
     near, parts = (
         [(int(unique[a]), int(unique[b])) for a, b in sorted(pairs)]
-        for pairs in _confirmed(thumbnails[unique], names[unique])
+        for pairs in _confirmed(different, names)
     )
+    return joined(digests, near, parts)
+
+
+def joined(digests: Sequence[str], near: Sequence[Pair], parts: Sequence[Pair]) -> Duplicates:
+    """Pairs with the clusters and scenes that they amount to, exact copies included."""
+    first: dict[str, int] = {}
+    pairs = ((first.setdefault(digest, index), index) for index, digest in enumerate(digests))
+    exact = [pair for pair in pairs if pair[0] != pair[1]]
     return Duplicates(
         exact=tuple(exact),
         near=tuple(near),

@@ -3,19 +3,13 @@
 In: decoded pictures. Out: one row of figures a picture, in the order of `FEATURES`.
 """
 
-import os
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from weathervane.data import images
-from weathervane.data.images import Picture, one_thread_a_picture
-from weathervane.data.sources import Listing
-from weathervane.errors import DataError, ImageError
+from weathervane.data.images import Picture
 
 FEATURES = (
     "brightness",  # mean grey value, 0 to 1
@@ -29,78 +23,60 @@ FEATURES = (
 
 # Sharpness depends on the scale: pictures are looked at with this longer side, if not smaller.
 _LOOKED_AT_PIXELS = 192
+# Colours change slowly over a picture: so many rows of it, or up to twice as many, tell them.
+_COLOUR_ROWS = 48
 # So that a picture of one colour has a sharpness as well.
 _LEAST_VARIANCE = 1e-3
 
 Rows = NDArray[np.float32]  # [n, len(FEATURES)]
+Grey = NDArray[np.uint8]  # [height, width]
 
 
-def shrink(picture: Picture) -> Picture:
-    """The picture with a longer side of at most 192 pixels: what `measure` looks at.
+@dataclass(frozen=True, kw_only=True)
+class Small:
+    """A picture made small, once, for all that is computed from it; and its size before."""
+
+    grey: Grey  # with a longer side of at most 192 pixels
+    colours: Picture  # some of its rows
+    width: int
+    height: int
+
+
+def shrink(picture: Picture) -> Small:
+    """What `measure` looks at.
 
     Most of the way in whole blocks of pixels, which costs a fifth of doing all of it at once.
     """
     height, width = picture.shape[:2]
     block = max(height, width) // _LOOKED_AT_PIXELS
     if block > 1 and min(height, width) >= block:
-        height, width = height // block, width // block
-        whole = picture[: height * block, : width * block]
-        picture = np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA))
-    scale = _LOOKED_AT_PIXELS / max(height, width)
+        size = width // block, height // block
+        whole = picture[: size[1] * block, : size[0] * block]
+        picture = np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA))
+    grey = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
+    scale = _LOOKED_AT_PIXELS / max(grey.shape)
     if scale < 1:
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR))
-    return picture
+        size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale))
+        grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    rows = picture[:: max(1, len(picture) // _COLOUR_ROWS)]
+    return Small(grey=grey, colours=rows, width=width, height=height)
 
 
-def measure(picture: Picture, shrunk: Picture | None = None) -> Rows:
-    """The figures of one picture, float32 [1, 7]; ``shrunk`` is what `shrink` made of it."""
-    height, width = picture.shape[:2]
-    small = shrink(picture) if shrunk is None else shrunk
-    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-    ((brightness,),), ((contrast,),) = cv2.meanStdDev(grey)
-    _, ((edges,),) = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
-    red, _, blue = cv2.mean(small)[:3]
-    saturation = cv2.mean(cv2.cvtColor(small, cv2.COLOR_RGB2HSV))[1]
+def measure(small: Small) -> Rows:
+    """The figures of one picture, float32 [1, 7]."""
+    ((brightness,),), ((contrast,),) = cv2.meanStdDev(small.grey)
+    laplacian = cv2.Laplacian(small.grey, cv2.CV_16S)
+    mean_edge = cv2.sumElems(laplacian)[0] / laplacian.size
+    edges = cv2.norm(laplacian, cv2.NORM_L2SQR) / laplacian.size - mean_edge**2
+    red, _, blue = cv2.mean(small.colours)[:3]
+    saturation = cv2.mean(cv2.cvtColor(small.colours, cv2.COLOR_RGB2HSV))[1]
     figures = (
         brightness / 255,
         contrast / 255,
-        np.log10(edges**2 + _LEAST_VARIANCE),
+        np.log10(edges + _LEAST_VARIANCE),
         saturation / 255,
         (red - blue) / 255,
-        np.log2(width * height),
-        np.log2(width / height),
+        np.log2(small.width * small.height),
+        np.log2(small.width / small.height),
     )
     return np.array([figures], np.float32)
-
-
-def measure_all(
-    listing: Listing, progress: Callable[[int, int], None] | None = None
-) -> Mapping[str, Rows]:
-    """The figures of every picture that can be decoded, by class; others are passed over.
-
-    ``progress`` is told how many of how many files were looked into.
-
-    Raises:
-        DataError: when there is no picture.
-    """
-    files = [(path, label) for label, paths in listing.classes.items() for path in paths]
-    rows: dict[str, list[Rows]] = {label: [] for label in listing.classes}
-    with one_thread_a_picture(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        measured = pool.map(lambda file: _measured(listing.folder / file[0]), files)
-        for number, ((_, label), row) in enumerate(zip(files, measured, strict=True), start=1):
-            if row is not None:
-                rows[label].append(row)
-            if progress:
-                progress(number, len(files))
-    found = {label: np.concatenate(each) for label, each in rows.items() if each}
-    if not found:
-        raise DataError(f"no picture in {listing.folder} can be decoded")
-    return found
-
-
-def _measured(path: Path) -> Rows | None:
-    try:
-        return measure(images.decode(path.read_bytes()))
-    except (OSError, ImageError):
-        return None

@@ -45,7 +45,7 @@ def rated(found: Finding, figure: float, bounds: Bounds | None) -> Finding:
     return replace(found, figure=figure, severity="info", bound=least)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Picture:
     """A file that could be decoded."""
 
@@ -54,7 +54,7 @@ class Picture:
     seen: Seen
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Broken:
     """A file that could not be used; ``fault`` is one of `images.FAULTS`, or ``closed``."""
 

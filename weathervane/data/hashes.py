@@ -10,7 +10,7 @@ Fleet, "Fast Search in Hamming Space with Multi-Index Hashing", CVPR 2012). Of t
 `DISTANCE`, nineteen of twenty have.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -31,6 +31,8 @@ AT_ONCE = 1024  # pictures; bounds the memory of spectra and of candidates
 
 Thumbnails = NDArray[np.uint8]  # [n, 32, 32]
 Hashes = NDArray[np.uint64]
+Signs = NDArray[np.bool_]  # of each hash's bits [n, 64]
+Pieces = NDArray[np.uint16]  # of each hash [n, 4]
 Indices = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
@@ -70,10 +72,9 @@ def turned(thumbnails: Thumbnails, turn: NDArray[np.int8]) -> Thumbnails:
     return result
 
 
-def perceptual_hashes(thumbnails: Thumbnails) -> Hashes:
+def perceptual_hashes(thumbnails: Sequence[NDArray[np.uint8]] | Thumbnails) -> Hashes:
     """64-bit hashes [n]."""
-    whole = _basis()[:_COEFFICIENTS]
-    return _bits(whole @ thumbnails.astype(np.float32) @ whole.T)
+    return np.packbits(_signs(thumbnails), axis=1).view(np.uint64)[:, 0]
 
 
 class Index:
@@ -81,13 +82,8 @@ class Index:
 
     def __init__(self, thumbnails: Thumbnails) -> None:
         self._thumbnails = thumbnails
-        self._hashes = np.concatenate(
-            [
-                perceptual_hashes(thumbnails[start : start + AT_ONCE])
-                for start in range(0, max(len(thumbnails), 1), AT_ONCE)
-            ]
-        )
-        self._tables = [_table(_piece(self._hashes, number)) for number in range(_PIECES)]
+        pieces = _pieces(_signs(thumbnails))
+        self._tables = [_table(pieces, number) for number in range(_PIECES)]
 
     def candidates(self, start: int) -> Candidates:
         """Pairs whose first is one of `AT_ONCE` pictures from ``start`` on.
@@ -96,8 +92,8 @@ class Index:
         hashes are near.
         """
         found = []
-        for turn, spans, hashes in _disguises(self._thumbnails[start : start + AT_ONCE]):
-            queries, other = self._near(hashes)
+        for turn, spans, pieces in _disguises(self._thumbnails[start : start + AT_ONCE]):
+            queries, other = self._near(pieces)
             one = queries + start
             apart = one != other
             count = int(apart.sum())
@@ -115,43 +111,68 @@ class Index:
             spans=np.concatenate([some.spans for some in found]),
         )
 
-    def _near(self, hashes: Hashes) -> tuple[Indices, Indices]:
-        """Which of ``hashes`` are near which of the index: two arrays [k], each pair once."""
+    def _near(self, pieces: Pieces) -> tuple[Indices, Indices]:
+        """Which of some pictures are near which of the index: two arrays [k], each pair once."""
         found = []
-        for number, (starts, members) in enumerate(self._tables):
-            pieces = _piece(hashes, number)
-            first, counts = starts[pieces], starts[pieces + 1] - starts[pieces]
-            queries = np.repeat(np.arange(len(hashes)), counts)
-            places = np.arange(counts.sum()) + np.repeat(first - np.cumsum(counts) + counts, counts)
-            others = members[places]
-            close = np.bitwise_count(hashes[queries] ^ self._hashes[others]) <= DISTANCE
-            found.append(queries[close] * len(self._hashes) + others[close])
+        for number, (starts, members, hashes) in enumerate(self._tables):
+            first = starts[pieces[:, number]]
+            counts = starts[pieces[:, number] + np.int64(1)] - first
+            # Where each one's members lie, one after the other.
+            ends = np.cumsum(counts)
+            places = np.arange(counts.sum()) + np.repeat(first - ends + counts, counts)
+            differ = np.repeat(_joined(pieces), counts) ^ hashes[places]
+            close = np.flatnonzero(np.bitwise_count(differ) <= DISTANCE)
+            queries = np.searchsorted(ends, close, side="right")
+            found.append(queries * len(self._thumbnails) + members[places[close]])
         pairs = np.unique(np.concatenate(found))
-        return np.divmod(pairs, max(len(self._hashes), 1))
+        return np.divmod(pairs, max(len(self._thumbnails), 1))
 
 
-def _piece(hashes: Hashes, number: int) -> Indices:
-    """Sixteen bits, two of each row and column of coefficients: neighbours tell much the same."""
-    piece = np.zeros(len(hashes), np.int64)
-    places = [bit for bit in range(64) if (bit // _COEFFICIENTS + bit) % _PIECES == number]
-    for place, bit in enumerate(places):
-        piece |= ((hashes >> np.uint64(bit)) & np.uint64(1)).astype(np.int64) << place
-    return piece
+# By piece, which bits of a hash are its own: two of each row and column of coefficients, because
+# neighbours tell much the same.
+_OF_A_PIECE = np.concatenate(
+    [
+        [bit for bit in range(64) if (bit // _COEFFICIENTS - bit) % _PIECES == number]
+        for number in range(_PIECES)
+    ]
+)
 
 
-def _table(pieces: Indices) -> tuple[Indices, Indices]:
-    """Where each value's members begin [2**16 + 1], and the members."""
-    values = np.concatenate([pieces, *(pieces ^ (1 << bit) for bit in range(_BITS))])
-    order = np.argsort(values.astype(np.uint16), kind="stable")
+def _signs(thumbnails: Sequence[NDArray[np.uint8]] | Thumbnails) -> Signs:
+    """Which coefficients are above zero."""
+    whole = _basis()[:_COEFFICIENTS]
+    found = [np.zeros((0, _COEFFICIENTS**2), np.bool_)]
+    for start in range(0, len(thumbnails), AT_ONCE):
+        some = np.asarray(thumbnails[start : start + AT_ONCE], np.float32)
+        spectrum = whole @ some @ whole.T
+        found.append(spectrum.reshape(-1, _COEFFICIENTS**2) > 0)
+    return np.concatenate(found)
+
+
+def _pieces(signs: Signs) -> Pieces:
+    """Hashes with their bits sorted by piece."""
+    return np.packbits(signs.take(_OF_A_PIECE, axis=1), axis=1).view(np.uint16)
+
+
+def _joined(pieces: Pieces) -> Hashes:
+    return pieces.view(np.uint64)[:, 0]
+
+
+def _table(pieces: Pieces, number: int) -> tuple[Indices, NDArray[np.int32], Hashes]:
+    """By one piece: where each value's members begin [2**16 + 1], the members, their hashes."""
+    own = pieces[:, number]
+    values = np.concatenate([own, *(own ^ np.uint16(1 << bit) for bit in range(_BITS))])
+    order = np.argsort(values, kind="stable")
     counts = np.bincount(values, minlength=2**_BITS)
     starts = np.concatenate([[0], np.cumsum(counts)])
-    return starts, order % max(len(pieces), 1)
+    members = (order % max(len(pieces), 1)).astype(np.int32)
+    return starts, members, _joined(pieces)[members]
 
 
 def _disguises(
     thumbnails: Thumbnails,
-) -> Iterator[tuple[int, tuple[float, float, float, float], Hashes]]:
-    """For every disguise its turn, its part and the hashes that pictures have in it.
+) -> Iterator[tuple[int, tuple[float, float, float, float], Pieces]]:
+    """For every disguise its turn, its part and the hashes, in pieces, that pictures have in it.
 
     Straight from the coefficients: mirroring changes the sign of every odd one along its axis,
     turning is mirroring and swapping the axes.
@@ -165,14 +186,14 @@ def _disguises(
     for turn, (across, down, swapped) in enumerate(TURNS):
         seen = whole.transpose(0, 2, 1) if swapped else whole
         signs = (odd if down else odd**2)[:, None] * (odd if across else odd**2)
-        yield turn, (*_SPANS[0], *_SPANS[0]), _bits(np.ascontiguousarray(seen * signs))
+        yield turn, (*_SPANS[0], *_SPANS[0]), _pieces((seen * signs > 0).reshape(count, -1))
     # A part that is upside down or turned as well is not looked for.
     for turn in (0, TURNS.index((True, False, False))):
         signs = odd if turn else odd**2
         for row, column in product(range(1, spans), repeat=2):
             seen = both[:, row, :, _MIRRORED_SPANS[column] if turn else column, :]
             part = (*_SPANS[column], *_SPANS[row])
-            yield turn, part, _bits(np.ascontiguousarray(seen * signs))
+            yield turn, part, _pieces((seen * signs > 0).reshape(count, -1))
 
 
 @cache
@@ -188,9 +209,3 @@ def _basis() -> Floats:
             rows.append((cosine / np.sqrt(np.square(cosine).sum())).reshape(-1, fine).sum(axis=1))
     basis: Floats = np.array(rows, np.float32)
     return basis
-
-
-def _bits(spectrum: Floats) -> Hashes:
-    flat = spectrum.reshape(len(spectrum), _COEFFICIENTS**2)
-    packed: Hashes = np.packbits(flat > 0, axis=1).view(np.uint64)[:, 0]
-    return packed

@@ -100,10 +100,11 @@ def _sample(ones: Floats, place: Floats, at: Floats) -> Floats:
 def _weights(scale: Floats, middle: Floats, at: Floats, side: int) -> Floats:
     """How much of each pixel [n, side out, side in] goes into each place along one axis."""
     where = (scale[:, None] * at + middle[:, None]) * side - 0.5
-    where = np.clip(where, 0, side - 1)
-    distance = np.abs(where[:, :, None] - np.arange(side, dtype=np.float32))
-    weights: Floats = np.maximum(0, 1 - distance)
-    return weights
+    weights: Floats = np.clip(where, 0, side - 1)[:, :, None] - np.arange(side, dtype=np.float32)
+    # In place: these are as large as the pictures, and made for each step.
+    np.abs(weights, out=weights)
+    np.subtract(1, weights, out=weights)
+    return np.maximum(0, weights, out=weights)
 
 
 def _descents(template: Floats, at: Floats, side: int) -> tuple[Floats, Floats]:

@@ -83,7 +83,30 @@ def render(report: Report) -> str:
         lstrip_blocks=True,
     )
     clusters, more_clusters = find_clusters(report.pictures)
-    samples = {label: _samples(report, label) for label in list(report.classes)[:_CLASSES_SHOWN]}
+    samples = _samples_of(report)
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        count_of=count_of,
+        samples=samples,
+        examples_shown=_EXAMPLES_SHOWN,
+        shifts_shown=_SHIFTS_SHOWN,
+        suspects=report.suspects[:_SUSPECTS_SHOWN],
+        clusters=clusters,
+        more_clusters=more_clusters,
+        scatter=scatter(report.pictures),
+        thumbnails=_thumbnails(Path(report.folder), _wanted(report, clusters, samples)),
+        largest=max((each.files for each in report.classes.values()), default=1) or 1,
+    )
+
+
+def shown(report: Report) -> list[str]:
+    """The paths of the pictures that the page shows."""
+    return _wanted(report, find_clusters(report.pictures)[0], _samples_of(report))
+
+
+def _wanted(
+    report: Report, clusters: Sequence[Cluster], samples: Mapping[str, Sequence[str]]
+) -> list[str]:
     shown = [
         *(
             path
@@ -96,20 +119,7 @@ def render(report: Report) -> str:
         *(path for paths in samples.values() for path in paths),
     ]
     readable = {picture.path for picture in report.pictures}
-    wanted = [path for path in dict.fromkeys(shown) if path in readable]
-    return environment.get_template("report.html.j2").render(
-        report=report,
-        count_of=count_of,
-        samples=samples,
-        examples_shown=_EXAMPLES_SHOWN,
-        shifts_shown=_SHIFTS_SHOWN,
-        suspects=report.suspects[:_SUSPECTS_SHOWN],
-        clusters=clusters,
-        more_clusters=more_clusters,
-        scatter=scatter(report.pictures),
-        thumbnails=_thumbnails(Path(report.folder), wanted),
-        largest=max((each.files for each in report.classes.values()), default=1) or 1,
-    )
+    return [path for path in dict.fromkeys(shown) if path in readable]
 
 
 def find_clusters(pictures: Iterable[Readable]) -> tuple[list[Cluster], int]:
@@ -177,10 +187,15 @@ def _span(pictures: Sequence[Readable]) -> tuple[int, int]:
     return low, max(high, low + 1)
 
 
-def _samples(report: Report, label: str) -> list[str]:
-    paths = [each.path for each in report.pictures if each.label == label and not each.left_out]
-    step = max(1, len(paths) // _SAMPLES_PER_CLASS)
-    return paths[::step][:_SAMPLES_PER_CLASS]
+def _samples_of(report: Report) -> dict[str, list[str]]:
+    paths: dict[str, list[str]] = {label: [] for label in list(report.classes)[:_CLASSES_SHOWN]}
+    for each in report.pictures:
+        if each.label in paths and not each.left_out:
+            paths[each.label].append(each.path)
+    return {
+        label: found[:: max(1, len(found) // _SAMPLES_PER_CLASS)][:_SAMPLES_PER_CLASS]
+        for label, found in paths.items()
+    }
 
 
 def _thumbnails(folder: Path, paths: Sequence[str]) -> dict[str, str]:

@@ -1,16 +1,16 @@
 """One look at every file: what it is, or why it cannot be used.
 
 In: a listing, and what is known from an earlier time. Out: a look for each file, in its order.
-Files are read at most once, on all cores, and no more than a few pictures a core are in memory.
+Files are read at most once, on all cores, and no more than one picture a core is in memory.
 """
 
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from itertools import islice
 from pathlib import Path
 from time import time_ns
 
@@ -28,10 +28,11 @@ _MAX_BYTES = 128 * 1024 * 1024
 # File systems tell times in ticks of up to two seconds: what changed within the tick in which it
 # was looked at may look unchanged (as with git's "racy" entries).
 _TICK_NS = 2_000_000_000
-_AHEAD = 8  # files begun before the first of them is done, a core
+# Files that a thread looks at without asking for more, and how often so many are waiting, a core.
+_AT_ONCE, _AHEAD = 16, 2
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Seen:
     """A picture that could be decoded. Width and height are as a person sees it."""
 
@@ -50,7 +51,7 @@ class Seen:
         return self.features[FEATURES.index(name)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Unreadable:
     """A file that could not be used; ``fault`` is one of `images.FAULTS`, or ``closed``."""
 
@@ -58,7 +59,7 @@ class Unreadable:
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Stamp:
     """How a file was when it was looked at, so that it need not be read again while it stays so."""
 
@@ -78,7 +79,7 @@ class Stamp:
         return same and self.looked_at_ns - max(self.modified_ns, self.changed_ns) > _TICK_NS
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Look:
     """What one file turned out to be."""
 
@@ -100,19 +101,23 @@ def scan(
     """
     cores = os.cpu_count() or 1
     with one_thread_a_picture(), ThreadPoolExecutor(cores) as pool:
-        begun: deque[Future[Look]] = deque()
-        begin = partial(_look, folder, known or {})
+        begun: deque[Future[list[Look]]] = deque()
         waiting = iter(paths)
         done = 0
         while True:
-            while len(begun) < cores * _AHEAD and (path := next(waiting, None)) is not None:
-                begun.append(pool.submit(begin, path))
+            while len(begun) < cores * _AHEAD and (some := tuple(islice(waiting, _AT_ONCE))):
+                begun.append(pool.submit(_look_at, folder, known or {}, some))
             if not begun:
                 return
-            yield begun.popleft().result()
-            done += 1
-            if progress:
-                progress(done)
+            for look in begun.popleft().result():
+                yield look
+                done += 1
+                if progress:
+                    progress(done)
+
+
+def _look_at(folder: Path, known: Mapping[str, Look], paths: Sequence[str]) -> list[Look]:
+    return [_look(folder, known, path) for path in paths]
 
 
 def _look(folder: Path, known: Mapping[str, Look], path: str) -> Look:
@@ -145,17 +150,15 @@ def _read(path: Path, size: int) -> bytes:
 
 def _see(data: bytes) -> Seen:
     header = images.read_header(data)
-    picture = images.decode(data)
-    height, width = picture.shape[:2]
-    small = shrink(picture)
+    small = shrink(images.decode(data))
     return Seen(
         sha256=hashlib.sha256(data).hexdigest(),
         format=header.format,
         colour=header.colour,
         bits=header.bits,
         orientation=header.orientation,
-        width=width,
-        height=height,
-        features=tuple(measure(picture, small)[0].tolist()),
-        thumbnail=thumbnail(small),
+        width=small.width,
+        height=small.height,
+        features=tuple(measure(small)[0].tolist()),
+        thumbnail=thumbnail(small.grey),
     )

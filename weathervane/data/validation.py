@@ -1,25 +1,22 @@
 """The first gate: a folder of pictures in, a report out that says whether to train on them.
 
-`look` opens files, `judge` does not: shards look at their parts, and one judges what they saw.
+`looking` opens files, `judge` does not: shards look at their parts, and one judges what they saw.
 """
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
-import numpy as np
-
 from weathervane.config import ValidationConfig
 from weathervane.data.checks import run_checks
-from weathervane.data.duplicates import Duplicates, Pair, find_duplicates
+from weathervane.data.duplicates import Duplicates, Pair
 from weathervane.data.findings import Broken, LeftOut, Picture, Survey
-from weathervane.data.hashes import THUMBNAIL, perceptual_hashes
-from weathervane.data.looks import Looks, known_from, part_of, write_looks
+from weathervane.data.hashes import perceptual_hashes
+from weathervane.data.kept_pairs import find_or_recall
+from weathervane.data.looking import Progress, look
+from weathervane.data.looks import Looks
 from weathervane.data.report import ClassSummary, Readable, Report
-from weathervane.data.scan import Seen, scan
-from weathervane.data.sources import list_pictures
-
-Progress = Callable[[int, int], None]
+from weathervane.data.scan import Seen
 
 
 def validate(
@@ -42,37 +39,7 @@ def validate(
         DataError: when the folder is missing or cannot be read, or the cache is another file.
     """
     looks = look(folder, progress, cache=cache)
-    return judge(looks, config, source, look(test, progress) if test else None)
-
-
-def look(
-    folder: Path,
-    progress: Progress | None = None,
-    *,
-    cache: Path | None = None,
-    shard: int = 0,
-    shards: int = 1,
-) -> Looks:
-    """Look into every file, or into those of one shard, counted from 0.
-
-    Raises:
-        DataError: when the folder is missing or cannot be read, or the cache is another file.
-    """
-    listing = list_pictures(folder)
-    paths = part_of(listing, shard, shards)
-    known = known_from(cache) if cache else {}
-
-    def told(done: int) -> None:
-        if progress:
-            progress(done, len(paths))
-
-    looks = Looks(listing=listing, looks=tuple(scan(listing.folder, paths, known, told)))
-    news = len(known) != len(looks.looks) or any(
-        each is not known.get(each.path) for each in looks.looks
-    )
-    if cache and news:
-        write_looks(cache, looks)
-    return looks
+    return judge(looks, config, source, look(test, progress) if test else None, cache=cache)
 
 
 def judge(
@@ -80,16 +47,21 @@ def judge(
     config: ValidationConfig | None = None,
     source: str = "",
     test: Looks | None = None,
+    *,
+    cache: Path | None = None,
 ) -> Report:
-    """What looks at every file of a listing amount to; opens none of them."""
+    """What looks at every file of a listing amount to; opens none of them.
+
+    Beside ``cache`` lies what is known of the same pictures: pairs are not searched once more.
+    """
     config = config or ValidationConfig()
     seen, broken = _labelled(looks)
     tested, _ = _labelled(test) if test else ((), ())
     both = (*seen, *tested)
-    thumbnails = np.array([each.seen.thumbnail for each in both], np.uint8)
-    thumbnails = thumbnails.reshape(-1, THUMBNAIL, THUMBNAIL)
+    thumbnails = [each.seen.thumbnail for each in both]
     duplicates, leaks = _parted(
-        find_duplicates(
+        find_or_recall(
+            cache and cache.with_name(f"{cache.name}.pairs"),
             [each.seen.sha256 for each in both],
             thumbnails,
             [f"{index < len(seen)} {each.label}" for index, each in enumerate(both)],

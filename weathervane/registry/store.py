@@ -12,7 +12,7 @@ whether the store was unreachable, refused the credentials, or has no such bucke
 import hashlib
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -186,8 +186,12 @@ class Store:
             with closing(self._client.get_object(bucket_name=bucket, object_name=key)) as answer:
                 _write(answer, file, size or 0)
 
-    def download_folder(self, place: str, folder: Path) -> None:
+    def download_folder(
+        self, place: str, folder: Path, only: Collection[str] | None = None
+    ) -> None:
         """Copy everything below a prefix into ``folder``, which appears when it is whole.
+
+        With ``only``, no more than what is there of these names.
 
         Nothing is written outside of it, nor more than the store announced, nor anything at all
         when that would not fit.
@@ -204,6 +208,8 @@ class Store:
         for name in stored:
             if ".." in PurePosixPath(name).parts or name.startswith("/"):
                 raise StoreError(f"{address} holds {name!r}, which is no path inside it")
+        if only is not None:
+            stored = {name: stored[name] for name in only if name in stored}
         with new_folder(folder) as partial, self._translated(address):
             size, free = sum(one.size for one in stored.values()), shutil.disk_usage(partial).free
             if size > free:

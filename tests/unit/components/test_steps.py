@@ -11,12 +11,15 @@ import pytest
 from kfp import dsl
 
 from components.gate import gate
+from components.judge import judge as judge_looks
+from components.look import look
 from components.preprocess import preprocess
 from components.upload import upload
 from components.validate import validate
 from weathervane.config import TrainConfig
 from weathervane.data.comparison import baseline_of
 from weathervane.data.images import PREPROCESSING
+from weathervane.data.looking import look_at_part
 from weathervane.data.manifest import Manifest
 from weathervane.data.prepare import Dataset
 from weathervane.data.probes import read_probes
@@ -71,7 +74,7 @@ def run_validate(data: str, artifact: Artifact, settings: dict | None = None) ->
     return Report.read(Path(report.path))
 
 
-def run_preprocess(data: Path, artifact: Artifact) -> tuple[Manifest, Dataset]:
+def run_preprocess(data: Path | str, artifact: Artifact) -> tuple[Manifest, Dataset]:
     manifest, dataset = artifact("manifest"), artifact("dataset", dsl.Dataset)
     preprocess.python_func(
         data=str(data),
@@ -379,3 +382,78 @@ def test_what_is_not_the_package_that_was_made_is_not_uploaded(
         upload_package(package.metadata["digest"])
 
     assert not store.exists(f"models/weather/{package.metadata['digest']}/saved_model.pb")
+
+
+def run_in_shards(data: str, artifact: Artifact, shards: int, settings: dict | None = None):
+    """What `look` sees in so many shards, judged by `judge`; the report's path is "report"."""
+    looks = [artifact(f"looks {number} of {shards}") for number in range(shards)]
+    for number, each in enumerate(looks, start=1):
+        look.python_func(data=data, shard=f"{number}/{shards}", looks=each)
+    judge_looks.python_func(
+        data=data,
+        settings=settings or {},
+        looks=looks,
+        report=artifact("report"),
+        page=artifact("page", dsl.HTML),
+        counts=artifact("counts", dsl.Metrics),
+    )
+    return Report.read(Path(artifact("report").path))
+
+
+def test_one_step_one_shard_and_eight_give_the_same_manifest_and_page(
+    pictures: Path, artifact: Artifact, store: Store, monkeypatch: pytest.MonkeyPatch
+):
+    for name, value in store.config.as_environment().items():
+        monkeypatch.setenv(name, value)
+    (pictures / "sunny" / "flip.png").write_bytes((pictures / "foggy" / "3.png").read_bytes())
+    (pictures / "sunny" / "broken.png").write_bytes(b"no picture")
+    address = store.upload_folder(pictures, "data/shards")
+    manifests, pages = set(), set()
+
+    for data in (str(pictures), address):
+        for report in (
+            run_validate(data, artifact),
+            run_in_shards(data, artifact, 1),
+            run_in_shards(data, artifact, 8),
+        ):
+            assert {each.code for each in report.findings} >= {"WV204", "WV403"}
+            manifest, _ = run_preprocess(data, artifact)
+            manifests.add(Path(artifact("manifest").path).read_bytes())
+            pages.add(Path(artifact("page").path).read_text().replace(data, "DATA"))
+            shutil.rmtree(artifact("dataset").path)
+
+    assert len(manifest.rows) == 25
+    assert len(manifests) == 1
+    (page,) = pages
+    assert page.count("data:image/jpeg") > 8
+
+
+def test_a_shard_fetches_its_own_pictures_only(
+    pictures: Path, artifact: Artifact, store: Store, monkeypatch: pytest.MonkeyPatch
+):
+    for name, value in store.config.as_environment().items():
+        monkeypatch.setenv(name, value)
+    address = store.upload_folder(pictures, "data/parts")
+    fetched = Path(artifact("fetched").path)
+
+    looks = look_at_part(address, "2/8", fetched)
+
+    assert sorted(str(path.relative_to(fetched)) for path in fetched.rglob("*.png")) == sorted(
+        each.path for each in looks.looks
+    )
+    assert (len(looks.looks), len(looks.listing.paths())) == (4, 26)
+
+
+def test_shards_are_compared_with_a_baseline_as_a_whole_is(
+    pictures: Path, tmp_path: Path, artifact: Artifact
+):
+    dark = write_pictures(tmp_path / "dark", {"foggy": 30, "sunny": 30})
+    for path in dark.rglob("*.png"):
+        cv2.imwrite(str(path), cv2.imread(str(path)) // 4)
+    settings = {"shift": {"against": str(dark)}, "validation": {"label_errors": True}}
+
+    whole = run_validate(str(pictures), artifact, settings)
+    shards = run_in_shards(str(pictures), artifact, 3, settings)
+
+    assert whole.shift
+    assert (shards.shift, shards.suspects) == (whole.shift, whole.suspects)

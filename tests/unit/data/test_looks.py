@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 from tests.hostile_pictures import mutated
+from weathervane.data.looking import look
 from weathervane.data.looks import known_from, merge, read_looks, write_looks
 from weathervane.data.manifest import build
 from weathervane.data.scan import Look, Stamp, Unreadable, scan
-from weathervane.data.validation import judge, look, validate
+from weathervane.data.validation import judge, validate
 from weathervane.errors import DataError
 
 LATER_NS = 10_000_000_000
@@ -57,7 +58,7 @@ def test_what_was_written_is_read(folder, tmp_path):
             assert one.found == two.found
         else:
             assert (one.found.thumbnail == two.found.thumbnail).all()
-            assert {**vars(one.found), "thumbnail": 0} == {**vars(two.found), "thumbnail": 0}
+            assert replace(one.found, thumbnail=0) == replace(two.found, thumbnail=0)
     assert judge(again) == judge(looks) == validate(folder)
 
 
@@ -107,11 +108,26 @@ def test_a_cache_is_made_used_and_of_another_version_ignored(folder, tmp_path, m
     assert len(known_from(cache)) == 43
     assert validate(folder, cache=cache) == first
 
-    monkeypatch.setattr("weathervane.data.looks._VERSION", "another")
+    monkeypatch.setattr("weathervane.data.looks.VERSION", "another")
 
     assert known_from(cache) == {}
     with pytest.raises(DataError, match="another version: look again"):
         read_looks(cache)
+
+
+def test_the_same_pictures_are_compared_once(folder, tmp_path, monkeypatch):
+    cache, pairs = tmp_path / "cache.parquet", tmp_path / "cache.parquet.pairs"
+    first = validate(folder, cache=cache)
+    (folder / "rainy" / "copy.jpg").rename(folder / "sunny" / "copy.jpg")
+    other = validate(folder)
+    assert other != first
+
+    assert validate(folder, cache=cache) == other
+    monkeypatch.setattr("weathervane.data.kept_pairs.find_duplicates", None)
+    assert validate(folder, cache=cache) == other
+    pairs.write_text("no pairs")
+    with pytest.raises(TypeError):
+        validate(folder, cache=cache)
 
 
 def test_what_is_no_cache_is_refused(folder, tmp_path):

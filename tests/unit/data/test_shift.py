@@ -9,9 +9,10 @@ import pytest
 
 from weathervane.config import ShiftConfig
 from weathervane.data.baseline import EVERY, Baseline, make_baseline
-from weathervane.data.features import FEATURES, measure, measure_all
+from weathervane.data.comparison import figures_of
+from weathervane.data.features import FEATURES, measure, shrink
+from weathervane.data.looking import look
 from weathervane.data.shift import Shift, compare, population_stability, shift_findings
-from weathervane.data.sources import list_pictures
 from weathervane.errors import DataError, UsageError
 
 
@@ -158,7 +159,7 @@ def test_features_follow_the_picture(draw):
     grey = np.repeat(picture.mean(axis=2, keepdims=True), 3, axis=2).astype(np.uint8)
 
     def features(of: np.ndarray) -> dict[str, float]:
-        return dict(zip(FEATURES, measure(np.ascontiguousarray(of))[0], strict=True))
+        return dict(zip(FEATURES, measure(shrink(np.ascontiguousarray(of)))[0], strict=True))
 
     usual = features(picture)
     assert usual["area"] == pytest.approx(math.log2(256 * 192))
@@ -167,14 +168,14 @@ def test_features_follow_the_picture(draw):
     assert features(cv2.blur(noise, (3, 3)))["sharpness"] < features(noise)["sharpness"] - 0.3
     assert features(grey)["saturation"] == 0
     assert features(picture[..., ::-1])["warmth"] == pytest.approx(-usual["warmth"])
-    assert np.isfinite(measure(np.zeros((1, 4000, 3), np.uint8))).all()
+    assert np.isfinite(measure(shrink(np.zeros((1, 4000, 3), np.uint8)))).all()
 
 
 def test_pictures_that_cannot_be_decoded_are_passed_over(folder_of):
     folder = folder_of({"rainy": 3, "sunny": 2})
     (folder / "rainy" / "000.jpg").write_bytes(b"no picture")
 
-    measured = measure_all(list_pictures(folder))
+    measured = figures_of(look(folder))
 
     assert {label: each.shape for label, each in measured.items()} == {
         "rainy": (2, 7),
@@ -183,4 +184,4 @@ def test_pictures_that_cannot_be_decoded_are_passed_over(folder_of):
     for path in folder.rglob("*.jpg"):
         path.write_bytes(b"no picture")
     with pytest.raises(DataError, match="can be decoded"):
-        measure_all(list_pictures(folder))
+        figures_of(look(folder))

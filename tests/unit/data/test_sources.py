@@ -12,6 +12,7 @@ from pyarrow import parquet
 from weathervane.data.manifest import build
 from weathervane.data.prepare import prepare
 from weathervane.data.sources import list_pictures, local_folder, local_source
+from weathervane.data.sources.folders import list_names
 from weathervane.data.validation import validate
 from weathervane.errors import DataError
 
@@ -152,3 +153,30 @@ def test_other_tables_and_files_are_told_apart(tmp_path: Path):
         local_source(str(tmp_path / "picture.jpg"), tmp_path / "out")
     with pytest.raises(DataError, match="no such folder"):
         list_pictures(local_source(str(tmp_path / "nowhere"), tmp_path / "out"))
+
+
+def test_names_in_the_store_are_listed_as_the_folder_that_they_would_be(tmp_path):
+    names = [
+        "sunny/1.jpg",
+        "sunny/deeper/2.jpg",
+        "sunny/.hidden/3.jpg",
+        "sunny/.4.jpg",
+        ".hidden/sunny/5.jpg",
+        "loose.txt",
+        "nebli\u0301g/6.jpg",
+        "/".join(["rainy", *"a" * 15, "7.jpg"]),
+        "/".join(["rainy", *"b" * 16, "8.jpg"]),
+        "/".join(["rainy", *"b" * 18, "9.jpg"]),
+        "/".join(["rainy", *"c" * 16, ".10.jpg"]),
+        "windy/.keep",
+        ".keep",
+    ]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    listed = list_names(tmp_path, reversed(names))
+
+    assert listed == list_pictures(tmp_path)
+    assert [len(paths) for paths in listed.classes.values()] == [1, 1, 2, 0]
+    assert len(listed.nested) == 2

@@ -5,6 +5,19 @@ it holds, each of which class; no picture is opened yet.
 """
 
 from weathervane.data.sources.listing import Listing
-from weathervane.data.sources.places import is_address, list_pictures, local_folder, local_source
+from weathervane.data.sources.places import (
+    is_address,
+    list_pictures,
+    local_folder,
+    local_part,
+    local_source,
+)
 
-__all__ = ["Listing", "is_address", "list_pictures", "local_folder", "local_source"]
+__all__ = [
+    "Listing",
+    "is_address",
+    "list_pictures",
+    "local_folder",
+    "local_part",
+    "local_source",
+]

@@ -2,6 +2,7 @@
 
 import os
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 
 from weathervane.data.sources.listing import Listing
@@ -37,6 +38,35 @@ def list_class_folders(folder: Path) -> Listing:
         loose=tuple(loose),
         nested=tuple(below.not_read),
         unnamed=tuple(below.unnamed),
+    )
+
+
+def list_names(folder: Path, names: Iterable[str]) -> Listing:
+    """What `list_class_folders` would find if files of such names lay below ``folder``."""
+    classes: dict[str, list[str]] = {}
+    loose: list[str] = []
+    nested: dict[str, None] = {}
+    for name in sorted(names):
+        *above, last = name.split("/")
+        if not above and not last.startswith("."):
+            loose.append(last)
+        if not above or above[0].startswith("."):
+            continue
+        # A folder of hidden files is a class, and an empty one.
+        files = classes.setdefault(unicodedata.normalize("NFC", above[0]), [])
+        walked = above[: _MAX_DEPTH + 1]
+        if any(part.startswith(".") for part in walked):
+            continue
+        if len(above) > _MAX_DEPTH:
+            nested["/".join(walked)] = None
+        elif not last.startswith("."):
+            files.append(name)
+    return Listing(
+        folder=folder,
+        classes={label: tuple(sorted(files)) for label, files in sorted(classes.items())},
+        loose=tuple(loose),
+        nested=tuple(nested),
+        unnamed=(),
     )
 
 
