@@ -15,8 +15,8 @@ _lock = Lock()
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow and Keras, before whoever needs them does."""
-    import_lean("keras", without=("matplotlib", "pandas", "sklearn"))
+    """Import TensorFlow, which imports Keras where it can, before whoever needs them does."""
+    import_lean("tensorflow", without=("matplotlib", "pandas", "sklearn"))
 
 
 def import_mlflow() -> None:
