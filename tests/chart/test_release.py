@@ -54,8 +54,7 @@ def test_the_chart_of_a_release_names_its_images_by_digest_and_is_signed(tmp_pat
     assert {one["image"] for _, pod in pods(found) for one in pod["containers"]} == {
         f"{REGISTRY}/weathervane-predictor@sha256:{'a' * 64}",
         f"{REGISTRY}/weathervane-pipeline@sha256:{'b' * 64}",
-        "quay.io/minio/minio@sha256:"
-        "14cea493d9a34af32f524e538b8346cf79f3321eff8e708c1e2960462bd8936e",
+        "quay.io/minio/minio@sha256:14cea493d9a34af32f524e538b8346cf79f3321eff8e708c1e2960462bd8936e",
     }
     assert found[0]["metadata"]["labels"]["app.kubernetes.io/version"] == "v1.2.3"
     assert (ROOT / "helm/weathervane/values.yaml").read_bytes() == before
